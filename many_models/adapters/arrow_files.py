@@ -1,0 +1,49 @@
+"""Parquet files on local disks and object stores, addressed by path or URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSystem, FileType, LocalFileSystem
+
+
+def open_filesystem(uri: str) -> tuple[FileSystem, str]:
+    """File system of a path or URL, and the path within it."""
+    if "://" in uri:
+        found: tuple[FileSystem, str] = FileSystem.from_uri(uri)
+        return found
+    return LocalFileSystem(), uri.rstrip("/")
+
+
+def read_parquet(uri: str) -> pa.Table:
+    filesystem, path = open_filesystem(uri)
+    with filesystem.open_input_file(path) as file:
+        return pq.ParquetFile(file).read()
+
+
+def write_parquet(table: pa.Table, uri: str) -> None:
+    filesystem, path = open_filesystem(uri)
+    filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
+    pq.write_table(table, path, filesystem=filesystem, compression="zstd")
+
+
+def stream_parquet(uris: Sequence[str], schema: pa.Schema) -> pa.RecordBatchReader:
+    """Rows of the files, one after the other, with the columns of ``schema`` only."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for uri in uris:
+            filesystem, path = open_filesystem(uri)
+            with filesystem.open_input_file(path) as file:
+                for batch in pq.ParquetFile(file).iter_batches(columns=schema.names):
+                    yield batch.select(schema.names).cast(schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def delete_folder(uri: str) -> None:
+    """Remove a folder with all it holds, if it is there."""
+    filesystem, path = open_filesystem(uri)
+    if filesystem.get_file_info(path).type != FileType.NotFound:
+        filesystem.delete_dir(path)

@@ -1,0 +1,257 @@
+"""A model registry in MLflow: register models, find champions and versions by tags, read them back.
+
+Training and production are two of these, with a database and artifact folder each. How one model is
+written stands in the writer; how a payload is read safely, in ``model_artifact``. Spark executors
+that only load payloads need neither this module nor MLflow.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from operator import length_hint
+from typing import TYPE_CHECKING, TypeVar
+
+import pandas as pd
+
+from many_models.adapters.client_writer import ClientWriter
+from many_models.adapters.mlflow_connection import (
+    find_experiment,
+    open_client,
+    silence_mlflow,
+    unreachable,
+)
+from many_models.adapters.mlflow_search import (
+    models_named,
+    one_of_filters,
+    search_models,
+    search_runs,
+    search_versions,
+    tag_filter,
+)
+from many_models.adapters.model_artifact import (
+    PAYLOAD_FILE,
+    PayloadError,
+    load_files,
+    local_path,
+)
+from many_models.core.errors import RegistryError
+from many_models.core.registration import (
+    CHAMPION,
+    LOCATION_TAG,
+    PARTITION_TAG,
+    PAYLOAD_SHA256_TAG,
+    USE_CASE_TAG,
+    ModelRecord,
+    ModelVersion,
+    RegistrationFailure,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion as FoundVersion
+    from mlflow.entities.model_registry import RegisteredModel
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_CHUNK = 100  # versions whose runs are looked up together
+_PARTITION_QUERIES = 20  # beyond so many partitions, one query for all of them is cheaper
+_PROGRESS_SECONDS = 5.0
+
+
+class MlflowRegistry:
+    """One MLflow store: ``uri`` is a database or a server.
+
+    ``artifact_root`` is the folder or URI of the models' files (None: the server's own);
+    ``experiment`` is the name of the experiment that the runs go to. Connects on first use.
+    """
+
+    def __init__(self, uri: str, artifact_root: str | None, experiment: str) -> None:
+        silence_mlflow()
+        self.uri = uri
+        self.artifact_root = artifact_root
+        self.experiment = experiment
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        return open_client(self.uri)
+
+    @cached_property
+    def _experiment_id(self) -> str:
+        return find_experiment(self._client, self.experiment, self.artifact_root, self.uri)
+
+    def check(self) -> None:
+        """Make sure that the registry can be read and written; a new database is set up.
+
+        Raises:
+            RegistryError: saying what is out of reach, and what to do.
+        """
+        try:
+            _ = self._experiment_id
+            self._client.search_registered_models(max_results=1)
+            folder = None if self.artifact_root is None else local_path(self.artifact_root)
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK):
+                    raise PermissionError(f"artifact folder {folder} is not writable")
+        except RegistryError:
+            raise
+        except Exception as error:
+            raise unreachable(self.uri, error) from error
+
+    def register(
+        self,
+        records: Iterable[ModelRecord],
+        *,
+        alias: str | None = None,
+        example: pd.DataFrame | None = None,
+        total: int | None = None,
+    ) -> Iterator[ModelVersion | RegistrationFailure]:
+        """Register ``records`` one after the other; yields one outcome for each, in their order.
+
+        Work happens as the result is iterated. ``alias`` is set last, so that whoever looks models
+        up by it sees finished versions only. ``example`` holds a few raw rows that the models
+        accept: they give models fresh from training their MLflow signature (else they have none).
+        ``total`` is the number of records, for the log, where ``records`` has no length.
+
+        Raises:
+            RegistryError: when the registry itself fails; outcomes yielded before remain valid.
+        """
+        writer = ClientWriter(self._client, self.uri, self._experiment_id, example)
+        outcomes = writer.write_all(records, alias)
+        yield from _logged(outcomes, total or length_hint(records), self.experiment)
+
+    def champions(
+        self, use_case: str, partitions: Collection[str] | None = None
+    ) -> list[ModelVersion]:
+        """Versions under alias ``champion``, sorted by name; of all partitions, or of some."""
+        found: dict[str, ModelVersion] = {}
+        older: dict[str, int] = {}
+        for model in self._models(use_case, partitions):
+            number = model.aliases.get(CHAMPION)
+            if number is None:
+                continue
+            latest = [v for v in model.latest_versions if int(v.version) == int(number)]
+            if latest:
+                found[model.name] = self._version(latest[0])
+            else:
+                older[model.name] = int(number)
+        for condition in one_of_filters("name", older):
+            for version in search_versions(self._client, condition):
+                if older.get(version.name) == int(version.version):
+                    found[version.name] = self._version(version)
+        wanted = None if partitions is None else set(partitions)
+        return [
+            found[name]
+            for name in sorted(found)
+            if found[name].tags.get(USE_CASE_TAG) == use_case
+            and (wanted is None or found[name].tags.get(PARTITION_TAG) in wanted)
+        ]
+
+    def versions(self, use_case: str, tags: Mapping[str, str] | None = None) -> list[ModelVersion]:
+        """Every version of a use case that carries all of ``tags``, by name and version."""
+        wanted = {USE_CASE_TAG: use_case, **(tags or {})}
+        condition = " AND ".join(tag_filter(key, value) for key, value in wanted.items())
+        found = [self._version(version) for version in search_versions(self._client, condition)]
+        return sorted(
+            (v for v in found if wanted.items() <= v.tags.items()),
+            key=lambda v: (v.name, v.version),
+        )
+
+    def metrics(self, versions: Sequence[ModelVersion]) -> dict[str, dict[str, float]]:
+        """Metrics by ``run_id`` of ``versions``; infinity comes back as the largest float."""
+        return {run.info.run_id: dict(run.data.metrics) for run in self._runs(versions)}
+
+    def read(self, version: ModelVersion) -> ModelRecord:
+        """One version in full, to be registered elsewhere.
+
+        Raises:
+            RegistryError: when its files are missing, or not the ones that were registered.
+        """
+        (found,) = self.read_all([version])
+        if isinstance(found, RegistrationFailure):
+            raise RegistryError(found.error)
+        return found
+
+    def read_all(
+        self, versions: Iterable[ModelVersion]
+    ) -> Iterator[ModelRecord | RegistrationFailure]:
+        """Every one of ``versions`` in full, in order; a failure for what cannot be read."""
+        for chunk in _chunks(versions, _CHUNK):
+            runs = {run.info.run_id: run for run in self._runs(chunk)}
+            models = {m.name: m for m in models_named(self._client, (v.name for v in chunk))}
+            for version in chunk:
+                yield self._read(version, runs.get(version.run_id), models.get(version.name))
+
+    def _read(
+        self, version: ModelVersion, run: Run | None, model: RegisteredModel | None
+    ) -> ModelRecord | RegistrationFailure:
+        if run is None:
+            error = (
+                f"model {version.name}: run {version.run_id} of version {version.version} is gone"
+            )
+            return RegistrationFailure(version.name, f"{error}; train the model again")
+        expected = version.tags.get(PAYLOAD_SHA256_TAG, "")
+        try:
+            files = load_files(version.location, expected, version.name, registry_uri=self.uri)
+        except PayloadError as error:
+            return RegistrationFailure(version.name, str(error))
+        return ModelRecord(
+            name=version.name,
+            payload=files.pop(PAYLOAD_FILE),
+            metrics=dict(run.data.metrics),
+            params=dict(run.data.params),
+            tags=version.tags,
+            key_tags=tuple(sorted(version.tags.keys() & (model.tags if model else {}).keys())),
+            files=files,
+        )
+
+    def _models(
+        self, use_case: str, partitions: Collection[str] | None
+    ) -> Iterator[RegisteredModel]:
+        condition = tag_filter(USE_CASE_TAG, use_case)
+        if partitions is None or len(set(partitions)) > _PARTITION_QUERIES:
+            yield from search_models(self._client, condition)
+            return
+        for partition in sorted(set(partitions)):
+            narrowed = f"{condition} AND {tag_filter(PARTITION_TAG, partition)}"
+            yield from search_models(self._client, narrowed)
+
+    def _runs(self, versions: Iterable[ModelVersion]) -> Iterator[Run]:
+        run_ids = {version.run_id for version in versions}
+        return search_runs(self._client, self._experiment_id, run_ids)
+
+    def _version(self, found: FoundVersion) -> ModelVersion:
+        tags = dict(found.tags)
+        number = int(found.version)
+        location = tags.get(LOCATION_TAG) or self._client.get_model_version_download_uri(
+            found.name, str(number)
+        )
+        return ModelVersion(found.name, number, found.run_id or "", location, tags)
+
+
+def _logged(outcomes: Iterator[T], total: int, place: str) -> Iterator[T]:
+    """``outcomes`` as they come, with a line in the log every few seconds."""
+    start = last = time.monotonic()
+    done = 0
+    of_total = f" / {total}" if total else ""
+    for done, outcome in enumerate(outcomes, start=1):
+        yield outcome
+        if time.monotonic() - last >= _PROGRESS_SECONDS:
+            last = time.monotonic()
+            logger.info("registered %d%s models in %s", done, of_total, place)
+    seconds = time.monotonic() - start
+    logger.info("registered %d%s models in %s, %.1f seconds", done, of_total, place, seconds)
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

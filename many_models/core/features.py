@@ -1,0 +1,192 @@
+"""Features of a whole panel at once: calendar, Fourier, known features, lags, rolling means.
+
+Whatever is made from the target or from past-only columns is at least one horizon old, so one matrix
+serves every backtest fold and the final fit without leaking the future.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from many_models.core.dataset import Flags, Floats, Ints
+from many_models.core.frequency import Frequency
+from many_models.core.panel import Panel, slices
+from many_models.core.use_case import UseCase
+
+ROLLING_WINDOWS = {"h": (24, 168), "D": (7, 28, 91), "W": (4, 13), "MS": (3, 12)}
+SEASONS_AVERAGED = 4
+CYCLES_NEEDED = 2  # a season is learnt only where it has been seen this often
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What a model's feature matrix is made of; the model carries it."""
+
+    frequency: Frequency
+    horizon: int
+    known: tuple[str, ...]
+    past: tuple[str, ...]
+
+    @classmethod
+    def of(cls, use_case: UseCase) -> FeatureSpec:
+        features = use_case.features
+        return cls(use_case.frequency, use_case.horizon, features.known_names, features.past)
+
+    @property
+    def seasonal_lag(self) -> int:
+        """Smallest whole number of seasons that is at least the horizon, in periods."""
+        return seasonal_lag(self.horizon, self.frequency.season)
+
+    @property
+    def memory(self) -> int:
+        """Periods before the origin that the features of the horizon can reach back to."""
+        rolling = self.horizon + max(self.windows)
+        return max(rolling, self.seasonal_lag + SEASONS_AVERAGED * self.frequency.season)
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        return ROLLING_WINDOWS[self.frequency.family]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the feature matrix, in order."""
+        fourier = [
+            f"{cycle.name}_{wave}{harmonic}"
+            for cycle in self.frequency.cycles
+            for harmonic in range(1, cycle.harmonics + 1)
+            for wave in ("sin", "cos")
+        ]
+        return (
+            *fourier,
+            *self.known,
+            *(f"{a} x {b}" for a, b in combinations(self.known, 2)),
+            f"target_lag_{self.seasonal_lag}",
+            f"target_same_season_mean_{SEASONS_AVERAGED}",
+            *(f"target_mean_{window}" for window in self.windows),
+            *(f"{name}_mean_{self.windows[0]}" for name in self.past),
+            *CALENDAR[self.frequency.family],
+        )
+
+    @cached_property
+    def linear(self) -> Flags:
+        """Columns that a linear model takes: all but the ordinal calendar numbers."""
+        ordinal = CALENDAR[self.frequency.family]
+        return np.array([name not in ordinal for name in self.names])
+
+
+CALENDAR: dict[str, tuple[str, ...]] = {
+    "h": ("hour_of_day", "day_of_week"),
+    "D": ("day_of_week", "day_of_month", "month_of_year"),
+    "W": ("month_of_year",),
+    "MS": ("month_of_year",),
+}
+
+
+def seasonal_lag(horizon: int, season: int) -> int:
+    return season * -(-horizon // season)
+
+
+def build_features(panel: Panel, spec: FeatureSpec) -> Floats:
+    """Feature matrix (N, p) of a panel; NaN where history does not reach back far enough."""
+    season, lag = spec.frequency.season, spec.seasonal_lag
+    same_season = [shift(panel, panel.target, lag + k * season) for k in range(SEASONS_AVERAGED)]
+    columns = [
+        *_fourier(panel, spec.frequency),
+        *panel.known.T,
+        *(panel.known[:, a] * panel.known[:, b] for a, b in combinations(range(len(spec.known)), 2)),
+        same_season[0],
+        _mean_of(same_season),
+        *(rolling_mean(panel, panel.target, spec.horizon, window) for window in spec.windows),
+        *(rolling_mean(panel, past, spec.horizon, spec.windows[0]) for past in panel.past.T),
+        *_calendar(panel.periods, spec.frequency),
+    ]
+    return np.column_stack(columns)
+
+
+def shift(panel: Panel, values: Floats, lag: int) -> Floats:
+    """``values`` (N) of ``lag`` periods before, within each group."""
+    shifted = np.full(len(values), np.nan)
+    shifted[lag:] = values[: max(len(values) - lag, 0)]
+    shifted[panel.row_in_group < lag] = np.nan
+    return shifted
+
+
+def rolling_mean(panel: Panel, values: Floats, lag: int, window: int) -> Floats:
+    """Mean (N) of the values that are there in the ``window`` periods that end ``lag`` before.
+
+    Sums run group by group, so that one group's large numbers cost its neighbours no precision.
+    """
+    means = np.full(len(values), np.nan)
+    for start, end in slices(panel.offsets):
+        length = end - start - lag
+        if length <= 0:
+            continue
+        there = ~np.isnan(values[start : start + length])
+        sums = np.concatenate([[0.0], np.cumsum(np.where(there, values[start : start + length], 0.0))])
+        counts = np.concatenate([[0], np.cumsum(there)])
+        low = np.maximum(np.arange(1, length + 1) - window, 0)
+        count = counts[1:] - counts[low]
+        with np.errstate(invalid="ignore"):
+            means[start + lag : end] = np.where(count > 0, (sums[1:] - sums[low]) / count, np.nan)
+    return means
+
+
+def seasonal_naive(panel: Panel, origins: Ints, horizon: int, season: int) -> Floats:
+    """Seasonal naive forecast (G, O, horizon) from each origin: the last season, repeated.
+
+    Where that period is missing, the same period of up to three earlier seasons stands in, then the
+    last value observed through the origin (NaN if there is none).
+    """
+    ahead = np.arange(1, horizon + 1)
+    seasons_back = -(-ahead // season)
+    forecast = np.full((len(panel.starts), len(origins), horizon), np.nan)
+    for extra in range(SEASONS_AVERAGED):
+        periods = origins[:, None] + ahead - (seasons_back + extra) * season
+        values = panel.values_at(panel.target, periods)
+        forecast = np.where(np.isnan(forecast), values, forecast)
+    return np.where(np.isnan(forecast), _last_values(panel, origins)[:, :, None], forecast)
+
+
+def _last_values(panel: Panel, origins: Ints) -> Floats:
+    """Last observed target (G, O) through each origin."""
+    row = np.arange(len(panel.target))
+    last = np.maximum.accumulate(np.where(np.isnan(panel.target), -1, row))
+    at = last[np.maximum(panel.rows_at(origins), 0)]
+    seen = (panel.rows_at(origins) >= panel.offsets[:-1, None]) & (at >= panel.offsets[:-1, None])
+    return np.where(seen, panel.target[at], np.nan)
+
+
+def _mean_of(columns: list[Floats]) -> Floats:
+    stack = np.stack(columns)
+    count = (~np.isnan(stack)).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        mean: Floats = np.where(count > 0, np.nansum(stack, axis=0) / count, np.nan)
+    return mean
+
+
+def _fourier(panel: Panel, frequency: Frequency) -> list[Floats]:
+    columns: list[Floats] = []
+    for cycle in frequency.cycles:
+        known_well = np.repeat(panel.history >= CYCLES_NEEDED * cycle.periods, np.diff(panel.offsets))
+        angle = 2 * np.pi * panel.periods / cycle.periods
+        for harmonic in range(1, cycle.harmonics + 1):
+            columns.append(np.where(known_well, np.sin(harmonic * angle), 0.0))
+            columns.append(np.where(known_well, np.cos(harmonic * angle), 0.0))
+    return columns
+
+
+def _calendar(periods: Ints, frequency: Frequency) -> list[Floats]:
+    time = frequency.to_time(periods)
+    day = time.astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    numbers = {
+        "hour_of_day": (time - day).astype("timedelta64[h]").astype(np.float64),
+        "day_of_week": ((day.astype(np.int64) + 3) % 7).astype(np.float64),
+        "day_of_month": (day - month).astype(np.float64),
+        "month_of_year": (month.astype(np.int64) % 12).astype(np.float64),
+    }
+    return [numbers[name] for name in CALENDAR[frequency.family]]

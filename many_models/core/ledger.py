@@ -1,0 +1,117 @@
+"""The ledger: one row per group per run, whatever happened to the group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from many_models.core.dataset import Problem
+from many_models.core.keys import group_key
+from many_models.core.metrics import METRICS
+from many_models.core.use_case import UseCase
+
+Status = Literal["trained", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What training made of one group that was trained; metrics are the winning candidate's."""
+
+    candidate: str
+    score: float
+    baseline_score: float
+    candidate_scores: str
+    coverage: float
+    metrics: dict[str, float]
+    folds: int
+    evaluated_from: np.datetime64
+    payload: bytes
+    payload_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOutcome:
+    """How one group ended: trained (with ``training``), or skipped or failed (with ``problem``).
+
+    A trained group may carry a problem too: the candidates that failed on it.
+    """
+
+    key: tuple[str, ...]
+    statics: tuple[str, ...]
+    status: Status
+    observations: int
+    first_time: np.datetime64 | None
+    last_time: np.datetime64 | None
+    seconds: float
+    problem: Problem | None = None
+    training: Training | None = None
+
+
+def training_schema(use_case: UseCase) -> pa.Schema:
+    """Columns of a shard's training result: the ledger's, and the model's ``payload``."""
+    time = pa.timestamp("us")
+    return pa.schema(
+        [
+            ("partition", pa.string()),
+            ("group_key", pa.string()),
+            *((name, pa.string()) for name in use_case.keys),
+            *((name, pa.string()) for name in use_case.features.static),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+            ("error", pa.string()),
+            ("observations", pa.int64()),
+            ("first_time", time),
+            ("last_time", time),
+            ("trained_through", time),
+            ("candidate", pa.string()),
+            ("score", pa.float64()),
+            ("baseline_score", pa.float64()),
+            ("candidate_scores", pa.string()),
+            *((name, pa.float64()) for name in METRICS),
+            ("coverage", pa.float64()),
+            ("folds", pa.int64()),
+            ("evaluated_from", time),
+            ("seconds", pa.float64()),
+            ("payload_sha256", pa.string()),
+            ("payload_bytes", pa.int64()),
+            ("payload", pa.binary()),
+        ]
+    )
+
+
+def training_table(
+    outcomes: Iterable[GroupOutcome],
+    use_case: UseCase,
+    *,
+    partition: str,
+    trained_through: np.datetime64,
+) -> pa.Table:
+    """Outcomes as a table in ``training_schema``."""
+    rows = []
+    for outcome in outcomes:
+        training = asdict(outcome.training) if outcome.training else {}
+        problem = asdict(outcome.problem) if outcome.problem else {}
+        rows.append(
+            {
+                **training,
+                **training.get("metrics", {}),
+                **dict(zip(use_case.keys, outcome.key, strict=True)),
+                **dict(zip(use_case.features.static, outcome.statics, strict=True)),
+                "partition": partition,
+                "group_key": group_key(use_case.keys, outcome.key),
+                "status": outcome.status,
+                "reason": problem.get("reason"),
+                "error": problem.get("error"),
+                "observations": outcome.observations,
+                "first_time": outcome.first_time,
+                "last_time": outcome.last_time,
+                "trained_through": trained_through,
+                "seconds": outcome.seconds,
+                "payload_bytes": len(training["payload"]) if training else None,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=training_schema(use_case))

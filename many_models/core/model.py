@@ -1,0 +1,122 @@
+"""The model of one group: what it learnt, and all it needs to forecast from raw rows.
+
+Rows in (time and known features), forecasts out: feature definitions and the recent history travel in
+the model, so that whoever loads it needs no lake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from many_models.core.candidates import FittedCandidate
+from many_models.core.dataset import Floats
+from many_models.core.features import FeatureSpec, build_features, seasonal_naive
+from many_models.core.panel import Panel, fill_known
+
+PICKLE_PROTOCOL = 5  # fixed, so that the same model gives the same bytes and the same SHA-256
+
+
+@dataclass(frozen=True)
+class ForecastModel:
+    """Forecasts one group up to ``horizon`` periods after ``origin``, the last period it has seen.
+
+    ``target`` (T), ``known`` (T, K) and ``past`` (T, P) are the last T periods through the origin;
+    ``history`` counts all periods the group had; ``halfwidth`` is the interval's, in the target's unit.
+    """
+
+    key: tuple[str, ...]
+    time_column: str
+    spec: FeatureSpec
+    known_fill: tuple[str, ...]
+    candidate: str
+    fitted: FittedCandidate
+    origin: int
+    history: int
+    target: Floats
+    known: Floats
+    past: Floats
+    halfwidth: float
+    floor: float | None
+
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Forecasts of rows with the time column and the known features (any order of times).
+
+        Returns:
+            ``prediction``, ``lower`` and ``upper`` in the target's unit, with the index of ``rows``.
+
+        Raises:
+            ValueError: a column is missing, or a time is off the grid or outside the horizon.
+        """
+        ahead = self._periods_ahead(rows)
+        panel = self._panel(rows, ahead)
+        x = build_features(panel, self.spec)[-self.spec.horizon :]
+        season = self.spec.frequency.season
+        naive = seasonal_naive(panel, np.array([self.origin]), self.spec.horizon, season)[0, 0]
+        bounds = forecast_with_interval(self.fitted, x, naive, self.halfwidth, self.floor)
+        columns = dict(zip(("prediction", "lower", "upper"), bounds, strict=True))
+        return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
+
+    def _periods_ahead(self, rows: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        missing = [name for name in (self.time_column, *self.spec.known) if name not in rows]
+        if missing:
+            raise ValueError(f"column {missing[0]!r} is missing; the rows have {list(rows.columns)}")
+        times = pd.to_datetime(rows[self.time_column]).to_numpy().astype("datetime64[us]")
+        periods = self.spec.frequency.to_period(times)
+        ahead = periods - self.origin
+        first, last = self.spec.frequency.to_time(np.array([1, self.spec.horizon]) + self.origin)
+        outside = (ahead < 1) | (ahead > self.spec.horizon)
+        outside |= self.spec.frequency.to_time(periods) != times
+        if outside.any():
+            raise ValueError(
+                f"{self.time_column} {times[outside][0]} cannot be forecast: this model takes times of "
+                f"frequency {self.spec.frequency.code!r} from {first} to {last}"
+            )
+        return ahead
+
+    def _panel(self, rows: pd.DataFrame, ahead: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Panel:
+        horizon, width = self.spec.horizon, len(self.spec.known)
+        future = np.full((horizon, width), np.nan)
+        future[ahead - 1] = rows[list(self.spec.known)].to_numpy(dtype=np.float64)
+        known = np.vstack([self.known, future])
+        ends = np.array([0, len(known)])
+        for column, fill in enumerate(self.known_fill):
+            known[:, column] = fill_known(known[:, column], ends, fill)
+        return Panel(
+            origin=self.origin,
+            ahead=horizon,
+            starts=np.array([self.origin + 1 - len(self.target)]),
+            history=np.array([self.history]),
+            target=np.concatenate([self.target, np.full(horizon, np.nan)]),
+            known=known,
+            past=np.vstack([self.past, np.full((horizon, self.past.shape[1]), np.nan)]),
+        )
+
+
+def forecast_with_interval(
+    fitted: FittedCandidate, x: Floats, naive: Floats, halfwidth: float, floor: float | None
+) -> tuple[Floats, Floats, Floats]:
+    """Prediction, lower and upper bound, each (n,), none below the floor."""
+    prediction = fitted.predict(x, naive)
+    bounds = (prediction, prediction - halfwidth, prediction + halfwidth)
+    if floor is None:
+        return bounds
+    return (np.maximum(bounds[0], floor), np.maximum(bounds[1], floor), np.maximum(bounds[2], floor))
+
+
+def dump_model(model: ForecastModel) -> tuple[bytes, str]:
+    """Pickle of a model and its SHA-256 in hexadecimal."""
+    payload = pickle.dumps(model, protocol=PICKLE_PROTOCOL)
+    return payload, hashlib.sha256(payload).hexdigest()
+
+
+def load_model(payload: bytes) -> ForecastModel:
+    """Model from its pickle, which the caller has checked against its SHA-256 before."""
+    model = pickle.loads(payload)
+    if not isinstance(model, ForecastModel):
+        raise TypeError(f"the payload holds a {type(model).__name__}, not a ForecastModel")
+    return model

@@ -1,0 +1,79 @@
+"""What goes into a model registry and what comes back: records, versions and their tags.
+
+Free of any registry's technology: adapters turn these into MLflow's rows and files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+CHAMPION = "champion"
+"""Alias of the version in production."""
+
+USE_CASE_TAG = "use_case"
+PARTITION_TAG = "partition"
+CANDIDATE_TAG = "candidate"
+
+PAYLOAD_SHA256_TAG = "payload_sha256"
+"""Written by the registry: hex SHA-256 of the payload, checked before anything is unpickled."""
+
+LOCATION_TAG = "artifact_location"
+"""Written by the registry: where the files are, so that no look-up for each model is needed."""
+
+TRAINING_RUN_TAG = "training_run"
+TRAINING_VERSION_TAG = "training_version"
+"""With ``training_run``: the version of the training registry that a production model came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """One model as it is to be registered.
+
+    ``payload`` is a pickle of an estimator whose ``predict(DataFrame)`` returns a DataFrame with
+    the columns prediction, lower and upper. ``key_tags`` names those of ``tags`` that say which
+    group this is: they, the use case and the partition also go on the registered model itself.
+    ``files`` are the descriptive files that stood beside the payload where the record was read
+    from, by name; a model fresh from training has none yet.
+    """
+
+    name: str
+    payload: bytes = field(repr=False)
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    key_tags: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One version as found in a registry; ``location`` is the directory (or URI) of its files."""
+
+    name: str
+    version: int
+    run_id: str
+    location: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationFailure:
+    """A model that the registry refused, or that could not be read from one."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What became of one model on its way to production.
+
+    ``version`` is production's version (None when failed); ``error`` is set when failed.
+    """
+
+    name: str
+    outcome: Literal["promoted", "unchanged", "failed"]
+    version: ModelVersion | None = None
+    error: str | None = None

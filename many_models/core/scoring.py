@@ -1,0 +1,242 @@
+"""Batch scoring of one shard: every group's champion, or the baseline that stands in for it.
+
+Pure: an Arrow table of whole groups and the champions' payloads in; predictions, and one row per group
+that says which model served it and why, out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from many_models.core.backtest import fold_origins
+from many_models.core.candidates import FittedCandidate, SeasonalNaive
+from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_dataset
+from many_models.core.features import FeatureSpec, build_features, seasonal_naive
+from many_models.core.isolation import run_isolated
+from many_models.core.keys import group_key
+from many_models.core.metrics import interval_halfwidth
+from many_models.core.model import forecast_with_interval, load_model
+from many_models.core.panel import Panel, build_panel, count_observed
+from many_models.core.use_case import BASELINE, UseCase
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """A group's model in production: its payload, or why that could not be read."""
+
+    name: str
+    version: int
+    payload: bytes | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScore:
+    """How one group was served: by its ``model``, by the ``baseline``, or not at all (``none``).
+
+    ``problem`` says why it was not the model; ``forecast`` is (3, horizon): prediction, lower, upper.
+    """
+
+    source: Literal["model", "baseline", "none"]
+    candidate: str | None
+    problem: Problem | None
+    forecast: Floats | None
+    champion: Champion | None = None
+
+
+def prediction_schema(use_case: UseCase) -> pa.Schema:
+    """Columns of the predictions table; the forecast is in the target's unit."""
+    time = pa.timestamp("us")
+    return pa.schema(
+        [
+            ("partition", pa.string()),
+            ("group_key", pa.string()),
+            *((name, pa.string()) for name in use_case.keys),
+            ("origin", time),
+            ("time", time),
+            ("periods_ahead", pa.int64()),
+            ("prediction", pa.float64()),
+            ("lower", pa.float64()),
+            ("upper", pa.float64()),
+            ("source", pa.string()),
+            ("candidate", pa.string()),
+            ("model_name", pa.string()),
+            ("model_version", pa.int64()),
+        ]
+    )
+
+
+def scoring_schema(use_case: UseCase) -> pa.Schema:
+    """Columns of the scoring ledger: one row per group and origin."""
+    return pa.schema(
+        [
+            ("partition", pa.string()),
+            ("group_key", pa.string()),
+            *((name, pa.string()) for name in use_case.keys),
+            ("origin", pa.timestamp("us")),
+            ("source", pa.string()),
+            ("reason", pa.string()),
+            ("error", pa.string()),
+            ("candidate", pa.string()),
+            ("model_name", pa.string()),
+            ("model_version", pa.int64()),
+        ]
+    )
+
+
+def score_shard(
+    table: pa.Table,
+    champions: Mapping[str, Champion],
+    use_case: UseCase,
+    *,
+    partition: str,
+    origin: np.datetime64,
+) -> tuple[pa.Table, pa.Table]:
+    """Forecast the horizon after ``origin`` for every group of a shard (sorted by key and time).
+
+    ``champions`` are found by composite key.
+
+    Returns:
+        Predictions (``prediction_schema``) and one row per group (``scoring_schema``).
+    """
+    dataset = read_dataset(table, use_case)
+    period = int(use_case.frequency.to_period(np.array([origin]))[0])
+    counts = count_observed(dataset, period)
+    nothing = Problem("no_observations", f"no {use_case.target} at or before {origin}")
+    scores = {g: _unserved(nothing) for g in np.flatnonzero(counts == 0).tolist()}
+    scores |= {g: _unserved(problem) for g, problem in dataset.problems.items()}
+    usable = [group for group in range(len(dataset.keys)) if group not in scores]
+    scores |= run_isolated(
+        np.array(usable, dtype=np.int64),
+        lambda groups: _Scorer(dataset, groups, use_case, period).score(champions),
+        lambda _, error: _unserved(Problem("scoring_error", f"{type(error).__name__}: {error}")),
+    )
+    return _tables(dataset, scores, use_case, partition, period)
+
+
+def _unserved(problem: Problem) -> GroupScore:
+    return GroupScore("none", None, problem, None)
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """Some groups of a shard at one origin."""
+
+    dataset: Dataset
+    groups: Ints
+    use_case: UseCase
+    origin: int
+
+    def score(self, champions: Mapping[str, Champion]) -> dict[int, GroupScore]:
+        keys = (group_key(self.use_case.keys, self.dataset.keys[g]) for g in self.groups.tolist())
+        served = [self._serve(index, champions.get(key)) for index, key in enumerate(keys)]
+        return dict(zip(self.groups.tolist(), served, strict=True))
+
+    @cached_property
+    def panel(self) -> Panel:
+        ahead = self.use_case.horizon
+        return build_panel(self.dataset, self.groups, self.use_case, origin=self.origin, ahead=ahead)
+
+    @cached_property
+    def features(self) -> Floats:
+        """Feature rows of the horizon (G, H, p)."""
+        features = build_features(self.panel, FeatureSpec.of(self.use_case))
+        ahead = self.origin + 1 + np.arange(self.use_case.horizon)
+        return features[self.panel.rows_at(ahead)]
+
+    @cached_property
+    def naive(self) -> Floats:
+        season = self.use_case.frequency.season
+        origins = np.array([self.origin])
+        return seasonal_naive(self.panel, origins, self.use_case.horizon, season)[:, 0]
+
+    @cached_property
+    def naive_halfwidth(self) -> Floats:
+        """Half width (G) of the baseline's interval, from its own backtest."""
+        horizon, season = self.use_case.horizon, self.use_case.frequency.season
+        origins = fold_origins(self.use_case, self.origin)
+        forecast = seasonal_naive(self.panel, origins, horizon, season)
+        actual = self.panel.values_at(self.panel.target, origins[:, None] + 1 + np.arange(horizon))
+        return interval_halfwidth(forecast - actual, self.use_case.validation.interval)
+
+    def _serve(self, index: int, champion: Champion | None) -> GroupScore:
+        problem = Problem("no_champion", "no model of this group is in production")
+        if champion is not None:
+            try:
+                return self._serve_model(index, champion)
+            except Exception as error:
+                problem = Problem("champion_failed", f"{champion.name}: {type(error).__name__}: {error}")
+        forecast = self._forecast(index, SeasonalNaive(), float(self.naive_halfwidth[index]))
+        if np.isnan(forecast[0]).any():
+            return _unserved(Problem("no_forecast", "the history is too thin for the baseline"))
+        return GroupScore("baseline", BASELINE, problem, forecast)
+
+    def _serve_model(self, index: int, champion: Champion) -> GroupScore:
+        if champion.payload is None:
+            raise ValueError(champion.error)
+        model = load_model(champion.payload)
+        if model.spec != FeatureSpec.of(self.use_case):
+            raise ValueError("it was trained with other features, frequency or horizon; train it again")
+        if model.origin > self.origin:
+            raise ValueError("it has seen data after this forecast origin")
+        forecast = self._forecast(index, model.fitted, model.halfwidth)
+        if not np.isfinite(forecast[0]).all():
+            raise ValueError("its forecast is not finite")
+        return GroupScore("model", model.candidate, None, forecast, champion)
+
+    def _forecast(self, index: int, fitted: FittedCandidate, halfwidth: float) -> Floats:
+        x, naive = self.features[index], self.naive[index]
+        floor = self.use_case.prediction_floor
+        return np.stack(forecast_with_interval(fitted, x, naive, halfwidth, floor))
+
+
+def _tables(
+    dataset: Dataset, scores: dict[int, GroupScore], use_case: UseCase, partition: str, origin: int
+) -> tuple[pa.Table, pa.Table]:
+    ahead = np.arange(1, use_case.horizon + 1)
+    times = use_case.frequency.to_time(origin + np.concatenate([[0], ahead]))
+    rows: list[dict[str, Any]] = []
+    for group, key in enumerate(dataset.keys):
+        score = scores[group]
+        rows.append(
+            {
+                "partition": partition,
+                "group_key": group_key(use_case.keys, key),
+                **dict(zip(use_case.keys, key, strict=True)),
+                "origin": times[0],
+                "source": score.source,
+                "reason": score.problem.reason if score.problem else None,
+                "error": score.problem.error if score.problem else None,
+                "candidate": score.candidate,
+                "model_name": score.champion.name if score.champion else None,
+                "model_version": score.champion.version if score.champion else None,
+            }
+        )
+    ledger = pa.Table.from_pylist(rows, schema=scoring_schema(use_case))
+    served = [group for group in range(len(dataset.keys)) if scores[group].forecast is not None]
+    repeated = ledger.take(np.repeat(served, use_case.horizon).astype(np.int64))
+    forecasts = [scores[group].forecast for group in served]
+    columns = np.concatenate([f for f in forecasts if f is not None], axis=1) if served else np.empty((3, 0))
+    return _prediction_table(repeated, columns, times[1:], use_case), ledger
+
+
+def _prediction_table(
+    groups: pa.Table, forecast: Floats, times: Any, use_case: UseCase
+) -> pa.Table:
+    count = groups.num_rows // use_case.horizon
+    computed = {
+        "time": pa.array(np.tile(times, count)),
+        "periods_ahead": pa.array(np.tile(np.arange(1, use_case.horizon + 1), count)),
+        "prediction": pa.array(forecast[0]),
+        "lower": pa.array(forecast[1], from_pandas=True),
+        "upper": pa.array(forecast[2], from_pandas=True),
+    }
+    schema = prediction_schema(use_case)
+    arrays = [computed[name] if name in computed else groups[name] for name in schema.names]
+    return pa.table(arrays, schema=schema)

@@ -1,0 +1,62 @@
+"""From groups to partitions and shards: which groups a person, and a Spark task, works on at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from many_models.core.dataset import Ints
+from many_models.core.keys import group_key, partition_of_hash, partition_of_value
+from many_models.core.use_case import UseCase
+
+ROWS_A_SHARD = 200_000
+GROUPS_A_SHARD = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file of whole datasets, the unit of a Spark task.
+
+    ``data_through`` is an ISO timestamp: the last time with a target anywhere in the raw data when the
+    shard was made.
+    """
+
+    partition: str
+    number: int
+    groups: int
+    rows: int
+    data_through: str
+    path: str
+
+
+def partition_of(key: tuple[str, ...], use_case: UseCase) -> str:
+    """Dagster partition that the group with these key values belongs to."""
+    if use_case.partitioning.by is not None:
+        return partition_of_value(key[use_case.keys.index(use_case.partitioning.by)])
+    buckets = use_case.partitioning.hash
+    assert buckets is not None  # the use case has by or hash
+    return partition_of_hash(group_key(use_case.keys, key), buckets)
+
+
+def assign_shards(
+    partitions: list[str],
+    rows: Ints,
+    *,
+    rows_a_shard: int = ROWS_A_SHARD,
+    groups_a_shard: int = GROUPS_A_SHARD,
+) -> Ints:
+    """Shard number (G) of each group, numbered from 0; groups come sorted by partition, then key.
+
+    A shard lies within one partition and closes before it would exceed either limit.
+    """
+    shards = np.zeros(len(partitions), dtype=np.int64)
+    number, filled_rows, filled_groups = -1, 0, 0
+    for group, (partition, count) in enumerate(zip(partitions, rows.tolist(), strict=True)):
+        fresh = group == 0 or partition != partitions[group - 1]
+        if fresh or filled_rows + count > rows_a_shard or filled_groups >= groups_a_shard:
+            number, filled_rows, filled_groups = number + 1, 0, 0
+        shards[group] = number
+        filled_rows += count
+        filled_groups += 1
+    return shards

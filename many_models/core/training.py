@@ -1,0 +1,185 @@
+"""Training one shard: screen, backtest, choose, refit; one outcome for every group.
+
+Pure: an Arrow table of whole groups in, an Arrow table of ledger rows and payloads out. The whole shard
+goes through at once; when that fails, the shard is halved until the group at fault stands alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from many_models.core.backtest import Backtest, fit_candidate, run_backtest
+from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_dataset
+from many_models.core.features import FeatureSpec, build_features
+from many_models.core.isolation import run_isolated
+from many_models.core.ledger import GroupOutcome, Status, Training, training_table
+from many_models.core.metrics import METRICS, Accuracy, interval_coverage, interval_halfwidth, measure
+from many_models.core.model import ForecastModel, dump_model
+from many_models.core.panel import Panel, build_panel, count_observed, first_observed, last_observed
+from many_models.core.screening import find_reasons_to_skip
+from many_models.core.use_case import BASELINE, UseCase
+
+
+def train_shard(
+    table: pa.Table, use_case: UseCase, *, partition: str, trained_through: np.datetime64
+) -> pa.Table:
+    """Train every group of a shard (rows sorted by key and time) on data through ``trained_through``.
+
+    Returns:
+        One row per group in ``ledger.training_schema``, in the order of the shard.
+    """
+    dataset = read_dataset(table, use_case)
+    origin = int(use_case.frequency.to_period(np.array([trained_through]))[0])
+    shard = _Shard(dataset, use_case, origin)
+    outcomes = {
+        **{g: shard.ended(g, "skipped", p) for g, p in shard.reasons_to_skip.items()},
+        **{g: shard.ended(g, "failed", p) for g, p in dataset.problems.items()},
+    }
+    trainable = [group for group in range(len(dataset.keys)) if group not in outcomes]
+    outcomes |= run_isolated(
+        np.array(trainable, dtype=np.int64),
+        lambda groups: _train_together(shard, groups),
+        lambda group, error: shard.ended(group, "failed", _training_error(error)),
+    )
+    in_order = [outcomes[group] for group in range(len(dataset.keys))]
+    through = use_case.frequency.to_time(np.array([origin]))[0]
+    return training_table(in_order, use_case, partition=partition, trained_through=through)
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """A shard's dataset with what every step needs to know of it."""
+
+    dataset: Dataset
+    use_case: UseCase
+    origin: int
+
+    @cached_property
+    def reasons_to_skip(self) -> dict[int, Problem]:
+        return find_reasons_to_skip(self.dataset, self.use_case, self.origin)
+
+    @cached_property
+    def _extent(self) -> tuple[Ints, Ints, Ints]:
+        arguments = (self.dataset, self.origin)
+        return count_observed(*arguments), first_observed(*arguments), last_observed(*arguments)
+
+    def ended(
+        self,
+        group: int,
+        status: Status,
+        problem: Problem | None = None,
+        training: Training | None = None,
+        seconds: float = 0.0,
+    ) -> GroupOutcome:
+        count, first, last = (int(values[group]) for values in self._extent)
+        times = self.use_case.frequency.to_time(np.array([first, last] if count else []))
+        return GroupOutcome(
+            key=self.dataset.keys[group],
+            statics=self.dataset.statics[group],
+            status=status,
+            observations=count,
+            first_time=times[0] if count else None,
+            last_time=times[1] if count else None,
+            seconds=seconds,
+            problem=problem,
+            training=training,
+        )
+
+
+def _train_together(shard: _Shard, groups: Ints) -> dict[int, GroupOutcome]:
+    started = time.perf_counter()
+    panel = build_panel(shard.dataset, groups, shard.use_case, origin=shard.origin)
+    features = build_features(panel, FeatureSpec.of(shard.use_case))
+    shared_seconds = (time.perf_counter() - started) / len(groups)
+    backtest = run_backtest(panel, features, shard.use_case)
+    contest = _Contest(panel, features, backtest, shard.use_case)
+    outcomes = {}
+    for index, group in enumerate(groups.tolist()):
+        begun = time.perf_counter()
+        training, problem = contest.decide(index, shard.dataset.keys[group])
+        seconds = shared_seconds + backtest.seconds[index] + time.perf_counter() - begun
+        status: Status = "trained" if training else "failed"
+        outcomes[group] = shard.ended(group, status, problem, training, float(seconds))
+    return outcomes
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """Candidates with their backtest: decides for one group at a time."""
+
+    panel: Panel
+    features: Floats
+    backtest: Backtest
+    use_case: UseCase
+
+    @cached_property
+    def accuracies(self) -> dict[str, Accuracy]:
+        test = self.backtest
+        return {n: measure(test.actual, f, test.scale) for n, f in test.forecasts.items()}
+
+    def decide(self, index: int, key: tuple[str, ...]) -> tuple[Training | None, Problem | None]:
+        """Choose the best candidate of the ``index``-th group and refit it on all its data."""
+        metric, level = self.use_case.validation.metric, self.use_case.validation.interval
+        scores = {n: float(getattr(a, metric)[index]) for n, a in self.accuracies.items()}
+        usable = {name: score for name, score in scores.items() if np.isfinite(score)}
+        if BASELINE not in usable:
+            text = f"{metric} of {BASELINE} is undefined in the backtest"
+            return None, Problem("undefined_score", text)
+        winner = min(usable, key=lambda name: usable[name])
+        residuals = (self.backtest.forecasts[winner] - self.backtest.actual)[index : index + 1]
+        model = self._refit(index, key, winner, float(interval_halfwidth(residuals, level)[0]))
+        payload, digest = dump_model(model)
+        folds = int(self.backtest.folds[index])
+        oldest = self.backtest.origins[folds - 1 : folds]
+        training = Training(
+            candidate=winner,
+            score=scores[winner],
+            baseline_score=scores[BASELINE],
+            candidate_scores=json.dumps(usable),
+            metrics={n: float(getattr(self.accuracies[winner], n)[index]) for n in METRICS},
+            coverage=float(interval_coverage(residuals, level)[0]),
+            folds=folds,
+            evaluated_from=self.use_case.frequency.to_time(oldest + 1)[0],
+            payload=payload,
+            payload_sha256=digest,
+        )
+        return training, _describe_failures(self.backtest.errors.get(index))
+
+    def _refit(
+        self, index: int, key: tuple[str, ...], candidate: str, halfwidth: float
+    ) -> ForecastModel:
+        panel, spec = self.panel, FeatureSpec.of(self.use_case)
+        rows = slice(int(panel.offsets[index]), int(panel.offsets[index + 1]))
+        tail = slice(max(rows.start, rows.stop - spec.memory), rows.stop)
+        x, y = self.features[rows], panel.target[rows]
+        return ForecastModel(
+            key=key,
+            time_column=self.use_case.time.column,
+            spec=spec,
+            known_fill=tuple(feature.fill for feature in self.use_case.features.known),
+            candidate=candidate,
+            fitted=fit_candidate(candidate, x, y, spec.linear),
+            origin=panel.origin,
+            history=int(panel.history[index]),
+            target=panel.target[tail].copy(),
+            known=panel.known[tail].copy(),
+            past=panel.past[tail].copy(),
+            halfwidth=halfwidth,
+            floor=self.use_case.prediction_floor,
+        )
+
+
+def _training_error(error: Exception) -> Problem:
+    return Problem("training_error", f"{type(error).__name__}: {error}")
+
+
+def _describe_failures(errors: dict[str, str] | None) -> Problem | None:
+    if not errors:
+        return None
+    return Problem("candidate_failed", "; ".join(f"{name}: {text}" for name, text in errors.items()))

@@ -1,0 +1,71 @@
+"""Reading a use case file, and saying what is wrong with it in words its author can act on."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from many_models.core.errors import UseCaseError
+from many_models.core.use_case import UseCase
+
+
+def load_use_case(path: Path) -> UseCase:
+    """Use case described by the YAML file at ``path``.
+
+    Raises:
+        UseCaseError: names the file, each wrong field's path, its value, and what is allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UseCaseError(f"use case file {str(path)!r} cannot be read: {error}") from error
+    return parse_use_case(text, name=str(path))
+
+
+def parse_use_case(text: str, *, name: str) -> UseCase:
+    """Use case in ``text``; ``name`` says in messages where the text comes from."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UseCaseError(f"{name} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UseCaseError(f"{name} must hold fields such as 'name: ...', not {content!r}")
+    try:
+        return UseCase.model_validate(content)
+    except ValidationError as error:
+        lines = [_explain(detail) for detail in error.errors()]
+        raise UseCaseError("\n".join([f"{name} is not a valid use case:", *lines])) from error
+
+
+def _explain(detail: Any) -> str:
+    location = [str(part) for part in detail["loc"]]
+    path = ".".join(location) or "(whole file)"
+    if detail["type"] == "extra_forbidden":
+        allowed = _fields_at(location[:-1])
+        close = difflib.get_close_matches(location[-1], allowed, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"  {path}: unknown field{hint} Allowed here: {', '.join(allowed)}"
+    if detail["type"] == "missing":
+        return f"  {path}: this field is required"
+    message = detail["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(detail["input"], dict) else f" (got {detail['input']!r})"
+    return f"  {path}: {message}{value}"
+
+
+def _fields_at(location: list[str]) -> list[str]:
+    model: type[BaseModel] = UseCase
+    for part in location:
+        if part in model.model_fields:
+            model = _section_in(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic model inside an annotation such as ``tuple[KnownFeature, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)

@@ -1,0 +1,105 @@
+"""Ingest: extract one time window from the source database into the lake, and inspect it there."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from many_models.adapters.lake_tables import Lake
+from many_models.adapters.source_database import SourceDatabase
+from many_models.adapters.source_query import window_query
+from many_models.core.lake_schema import WINDOW, raw_columns, raw_schema
+from many_models.core.sharding import partition_of
+from many_models.core.use_case import UseCase
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """One partition of raw data: the half-open window [start, end) under its partition key."""
+
+    key: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReport:
+    """What the lake holds of one window, next to what the source would give now."""
+
+    rows: int
+    source_rows: int
+    null_keys: int
+    duplicates: int
+    schema_differences: tuple[str, ...]
+
+
+def ingest_window(
+    use_case: UseCase, window: TimeWindow, source: SourceDatabase, lake: Lake, run_id: str
+) -> int:
+    """Replace one window of ``raw_data`` by what the source holds; returns the number of rows."""
+    batches = source.stream(
+        query_of(use_case), start=window.start, end=window.end, schema=raw_columns(use_case)
+    )
+    rows = lake.raw_data(use_case).replace(window.key, batches, run_id)
+    logger.info("ingested window %s: %d rows", window.key, rows)
+    return rows
+
+
+def query_of(use_case: UseCase) -> str:
+    """The SELECT that gives one window of the use case's columns."""
+    if use_case.source.query is not None:
+        return use_case.source.query
+    assert use_case.source.table is not None  # the use case has a query or a table
+    return window_query(use_case.source.table, use_case.time.column, use_case.columns)
+
+
+def find_partitions(use_case: UseCase, lake: Lake, windows: list[str]) -> list[str]:
+    """Partitions of the groups that occur in these windows, sorted."""
+    rows = lake.raw_data(use_case).dataset(windows).to_table(columns=list(use_case.keys))
+    keys = rows.group_by(list(use_case.keys)).aggregate([]).drop_null()
+    columns = [keys[name].to_pylist() for name in use_case.keys]
+    return sorted({partition_of(key, use_case) for key in zip(*columns, strict=True)})
+
+
+def inspect_window(
+    use_case: UseCase, window: TimeWindow, source: SourceDatabase, lake: Lake
+) -> WindowReport:
+    """Facts that the checks of ``raw_data`` judge."""
+    table = lake.raw_data(use_case)
+    columns = [*use_case.keys, use_case.time.column]
+    dataset = table.dataset([window.key])
+    rows = dataset.to_table(columns=columns)
+    null_keys = pc.sum(_any_null(rows, use_case.keys)).as_py() or 0
+    distinct = rows.group_by(columns).aggregate([]).num_rows
+    return WindowReport(
+        rows=rows.num_rows,
+        source_rows=source.count(query_of(use_case), start=window.start, end=window.end),
+        null_keys=null_keys,
+        duplicates=rows.num_rows - distinct,
+        schema_differences=_compare(raw_schema(use_case), dataset.schema),
+    )
+
+
+def _any_null(rows: pa.Table, columns: tuple[str, ...]) -> pa.ChunkedArray:
+    found = pc.is_null(rows[columns[0]])
+    for name in columns[1:]:
+        found = pc.or_(found, pc.is_null(rows[name]))
+    return found
+
+
+def _compare(declared: pa.Schema, found: pa.Schema) -> tuple[str, ...]:
+    differences = []
+    for field in declared:
+        if field.name == WINDOW:
+            continue
+        place = found.get_field_index(field.name)
+        actual = found.field(place).type if place >= 0 else None
+        if actual != field.type:
+            differences.append(f"{field.name}: declared {field.type}, found {actual}")
+    return tuple(differences)
