@@ -48,6 +48,7 @@ class PostgresServer:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 timeout=60,
+                check=False,
             )
             if done.returncode:
                 output.seek(0)

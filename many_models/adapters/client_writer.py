@@ -12,7 +12,7 @@ import logging
 import pickle
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from itertools import islice
 from pathlib import Path
@@ -130,7 +130,8 @@ class ClientWriter:
         tags = {**own, LOCATION_TAG: model.artifact_location}
         version = self._create_version(record.name, model.model_id, run_id, tags)
         if alias is not None:
-            self._client.set_registered_model_alias(record.name, alias, str(version))
+            set_alias = self._client.set_registered_model_alias
+            _retry_once(set_alias, record.name, alias, str(version))
         return ModelVersion(record.name, version, run_id, model.artifact_location, tags)
 
     def _template_of(self, record: ModelRecord) -> ArtifactTemplate:
@@ -204,7 +205,7 @@ class ClientWriter:
             known = self._client.get_registered_model(record.name).tags
         for key, value in wanted.items():
             if known.get(key) != value:
-                self._client.set_registered_model_tag(record.name, key, value)
+                _retry_once(self._client.set_registered_model_tag, record.name, key, value)
 
     def _create_version(
         self, name: str, model_id: str, run_id: str, tags: Mapping[str, str]
@@ -217,3 +218,13 @@ class ClientWriter:
         value = json.dumps([{"name": name, "version": version}])
         self._client.set_logged_model_tags(model_id, {_VERSIONS_TAG: value})
         return version
+
+
+def _retry_once(write: Callable[[str, str, str], object], name: str, key: str, value: str) -> None:
+    """Overcome MLflow's reading before it inserts: of two writers that meet, one is refused."""
+    from mlflow import MlflowException
+
+    try:
+        write(name, key, value)
+    except MlflowException:
+        write(name, key, value)

@@ -32,13 +32,15 @@ _tracking_uri_lock = threading.Lock()
 
 
 def silence_mlflow() -> None:
-    """Turn off MLflow's telemetry, progress bars and migration logs, unless someone asked for them.
+    """Turn off MLflow's telemetry, and progress that it would report for every single model.
 
-    To be called before MLflow is imported: its telemetry starts with the import.
+    To be called before MLflow is imported: its telemetry starts with the import. What is set in
+    the environment already stays as it is.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    for name in ("alembic", "mlflow.store.db.utils"):
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

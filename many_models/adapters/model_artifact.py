@@ -11,6 +11,7 @@ import hashlib
 import logging
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +76,9 @@ class ArtifactTemplate:
         logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
         signature = None
         if example is not None:
-            signature = infer_signature(example.copy(), model.predict(example.copy()))  # type: ignore[attr-defined]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # a hint about integer columns
+                signature = infer_signature(example.copy(), model.predict(example.copy()))  # type: ignore[attr-defined]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model")
             mlflow.sklearn.save_model(

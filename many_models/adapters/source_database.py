@@ -18,7 +18,7 @@ from typing import Literal
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from many_models.adapters import source_tables
 from many_models.adapters.source_adbc import AdbcReader, PostgresReader, SqliteReader
@@ -200,10 +200,14 @@ class SourceDatabase:
         match = _NO_COLUMN.search(str(error))
         if not match or _ADBC_URL.fullmatch(self.url):
             return ""
-        engine = connect_engine(self._parsed())
         words = set(re.findall(r"\w+", query))
-        named = [table for table in source_tables.tables(engine) if table in words]
-        found = [column for table in named for column in source_tables.columns(engine, table)]
+        try:
+            engine = connect_engine(self._parsed())
+            named = [table for table in source_tables.tables(engine) if table in words]
+            found = [column for table in named for column in source_tables.columns(engine, table)]
+        except (UnreachableError, SQLAlchemyError):
+            # A hint that cannot be given must not hide what is wrong.
+            return ""
         name = match[1] or match[2]
         source = f". Its source ({', '.join(named)})"
         return unknown_column(name, found, source) if found else ""

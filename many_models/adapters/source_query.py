@@ -67,7 +67,9 @@ class Window:
 def _shortest(moment: datetime) -> str:
     if moment.time() == time():
         return moment.date().isoformat()
-    if moment.second or moment.microsecond:
+    if moment.microsecond:
+        return moment.isoformat(sep=" ").rstrip("0")
+    if moment.second:
         return moment.isoformat(sep=" ")
     return moment.isoformat(sep=" ", timespec="minutes")
 

@@ -28,7 +28,7 @@ _REMEDY = {
 }
 
 
-class _Misfit(Exception):
+class _MisfitError(Exception):
     """A value that does not fit: what was expected, the value, and its position in the batch."""
 
     def __init__(self, kind: str, value: object, row: int | None) -> None:
@@ -72,7 +72,7 @@ def cast_batch(batch: pa.RecordBatch, schema: pa.Schema, window: Window) -> pa.R
     for field in schema:
         try:
             columns.append(_cast(batch.column(field.name), field.type))
-        except _Misfit as misfit:
+        except _MisfitError as misfit:
             raise SourceError(_describe(misfit, field.name, batch, schema, window)) from misfit
     result = pa.RecordBatch.from_arrays(columns, schema=schema)
     _check_within(result, window)
@@ -80,7 +80,7 @@ def cast_batch(batch: pa.RecordBatch, schema: pa.Schema, window: Window) -> pa.R
 
 
 def _describe(
-    misfit: _Misfit, column: str, batch: pa.RecordBatch, schema: pa.Schema, window: Window
+    misfit: _MisfitError, column: str, batch: pa.RecordBatch, schema: pa.Schema, window: Window
 ) -> str:
     row = ""
     if misfit.row is not None:
@@ -127,7 +127,7 @@ def _key(array: pa.Array[Any]) -> pa.Array[Any]:
     except pa.ArrowInvalid as error:
         row = next(i for i in range(len(array)) if not _is_utf8(array.slice(i, 1)))
         raw = array.slice(row, 1).cast(pa.binary(), safe=False)[0].as_py()
-        raise _Misfit("text", raw, None) from error
+        raise _MisfitError("text", raw, None) from error
     return texts
 
 
@@ -170,7 +170,7 @@ def _number(array: pa.Array[Any]) -> pa.Array[Any]:
             try:
                 pa.scalar("0" if value is None else value.strip()).cast(pa.float64())
             except pa.ArrowInvalid:
-                raise _Misfit("number", value, row) from error
+                raise _MisfitError("number", value, row) from error
         raise
 
 
@@ -195,7 +195,7 @@ def _odd_time(texts: pa.Array[Any]) -> pa.Array[Any]:
     bad = times.isna() & series.notna()
     if bad.any():
         row = int(bad.to_numpy().argmax())
-        raise _Misfit("time", series[row], row)
+        raise _MisfitError("time", series[row], row)
     naive = times.dt.tz_localize(None).astype("datetime64[us]")
     return pa.array(naive, type=_TIME, from_pandas=True)
 
@@ -206,10 +206,10 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _first(expected: str, array: pa.Array[Any]) -> _Misfit:
+def _first(expected: str, array: pa.Array[Any]) -> _MisfitError:
     valid = pc.indices_nonzero(pc.is_valid(array))
     row = valid[0].as_py() if len(valid) else None
-    return _Misfit(expected, None if row is None else array[row].as_py(), row)
+    return _MisfitError(expected, None if row is None else array[row].as_py(), row)
 
 
 def _check_within(batch: pa.RecordBatch, window: Window) -> None:

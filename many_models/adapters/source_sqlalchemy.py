@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +29,9 @@ def connect_engine(url: sa.URL) -> sa.Engine:
     Raises:
         UnreachableError: the database's driver is not installed.
     """
+    if url.drivername == "postgresql" and find_spec("psycopg") is None and find_spec("psycopg2"):
+        # SQLAlchemy's own choice is psycopg, whether or not it is installed.
+        url = url.set(drivername="postgresql+psycopg2")
     try:
         return sa.create_engine(url, poolclass=NullPool)
     except (ModuleNotFoundError, SQLAlchemyError) as error:

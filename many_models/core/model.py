@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from many_models.core.candidates import FittedCandidate
-from many_models.core.dataset import Floats
+from many_models.core.dataset import Floats, Ints
 from many_models.core.features import FeatureSpec, build_features, seasonal_naive
 from many_models.core.panel import Panel, fill_known
 
@@ -61,7 +61,13 @@ class ForecastModel:
         columns = dict(zip(("prediction", "lower", "upper"), bounds, strict=True))
         return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
 
-    def _periods_ahead(self, rows: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def example(self, count: int = 3) -> pd.DataFrame:
+        """Rows that ``predict`` accepts: the first periods after the origin, known features at zero."""
+        periods = self.origin + 1 + np.arange(min(count, self.spec.horizon))
+        times = {self.time_column: self.spec.frequency.to_time(periods)}
+        return pd.DataFrame(times | {name: np.zeros(len(periods)) for name in self.spec.known})
+
+    def _periods_ahead(self, rows: pd.DataFrame) -> Ints:
         missing = [name for name in (self.time_column, *self.spec.known) if name not in rows]
         if missing:
             raise ValueError(f"column {missing[0]!r} is missing; the rows have {list(rows.columns)}")
@@ -78,7 +84,7 @@ class ForecastModel:
             )
         return ahead
 
-    def _panel(self, rows: pd.DataFrame, ahead: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Panel:
+    def _panel(self, rows: pd.DataFrame, ahead: Ints) -> Panel:
         horizon, width = self.spec.horizon, len(self.spec.known)
         future = np.full((horizon, width), np.nan)
         future[ahead - 1] = rows[list(self.spec.known)].to_numpy(dtype=np.float64)

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 
 from many_models.adapters.lake_tables import Lake
 from many_models.adapters.source_database import SourceDatabase
-from many_models.adapters.source_query import window_query
 from many_models.core.lake_schema import WINDOW, raw_columns, raw_schema
 from many_models.core.sharding import partition_of
 from many_models.core.use_case import UseCase
@@ -44,19 +43,19 @@ def ingest_window(
 ) -> int:
     """Replace one window of ``raw_data`` by what the source holds; returns the number of rows."""
     batches = source.stream(
-        query_of(use_case), start=window.start, end=window.end, schema=raw_columns(use_case)
+        query_of(use_case, source), start=window.start, end=window.end, schema=raw_columns(use_case)
     )
     rows = lake.raw_data(use_case).replace(window.key, batches, run_id)
     logger.info("ingested window %s: %d rows", window.key, rows)
     return rows
 
 
-def query_of(use_case: UseCase) -> str:
+def query_of(use_case: UseCase, source: SourceDatabase) -> str:
     """The SELECT that gives one window of the use case's columns."""
     if use_case.source.query is not None:
         return use_case.source.query
     assert use_case.source.table is not None  # the use case has a query or a table
-    return window_query(use_case.source.table, use_case.time.column, use_case.columns)
+    return source.window_query(use_case.source.table, use_case.time.column, use_case.columns)
 
 
 def find_partitions(use_case: UseCase, lake: Lake, windows: list[str]) -> list[str]:
@@ -79,7 +78,7 @@ def inspect_window(
     distinct = rows.group_by(columns).aggregate([]).num_rows
     return WindowReport(
         rows=rows.num_rows,
-        source_rows=source.count(query_of(use_case), start=window.start, end=window.end),
+        source_rows=source.count(query_of(use_case, source), start=window.start, end=window.end),
         null_keys=null_keys,
         duplicates=rows.num_rows - distinct,
         schema_differences=_compare(raw_schema(use_case), dataset.schema),

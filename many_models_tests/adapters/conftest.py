@@ -26,9 +26,7 @@ def empty_registry_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_registry(
-    tmp_path: Path, empty_registry_database: Path
-) -> Callable[[str], MlflowRegistry]:
+def make_registry(tmp_path: Path, empty_registry_database: Path) -> Callable[[str], MlflowRegistry]:
     """Function that makes an empty registry of the name given, in a folder of its own."""
 
     def make(name: str) -> MlflowRegistry:

@@ -6,7 +6,7 @@ import pickle
 import re
 import socket
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.mlflow
 ROWS = pd.DataFrame({"day": pd.to_datetime(["2026-01-01", "2026-01-02"]), "price": [1.5, 2.5]})
 ODD_VALUES = [
     "CNTRL/STORE SUP",
-    "O'Neil \"x\"",
+    'O\'Neil "x"',
     "50% off; a_b, `c` \\ d",
     "🍞 Brot -- und 🧈",
     "x" * 300,
@@ -62,14 +62,15 @@ def test_stock_mlflow_loads_what_was_registered(registry: MlflowRegistry) -> Non
 
 
 @pytest.mark.usefixtures("stock_mlflow")
-def test_leaves_what_stock_log_model_leaves(
-    registry: MlflowRegistry, tmp_path: Path
-) -> None:
-    record = replace(constant_record("ours", 4.0), metrics={"mase": 0.5, "worst": math.nan})
+def test_leaves_what_stock_log_model_leaves(registry: MlflowRegistry, tmp_path: Path) -> None:
+    record = replace(
+        constant_record("grocery.ours", 4.0, group_key="7"),
+        metrics={"mase": 0.5, "worst": math.nan},
+    )
     (ours,) = register(registry, [record], alias="champion", example=ROWS)
-    stock = _log_with_stock_mlflow(replace(record, name="stock"), ours, tmp_path)
+    stock = _log_with_stock_mlflow(replace(record, name="grocery.theirs"), ours, tmp_path)
 
-    assert _left_by(registry, "ours") == _left_by(registry, stock)
+    assert _left_by(registry, "grocery.ours") == _left_by(registry, stock)
 
 
 def _log_with_stock_mlflow(record: ModelRecord, like: ModelVersion, folder: Path) -> str:
@@ -83,10 +84,10 @@ def _log_with_stock_mlflow(record: ModelRecord, like: ModelVersion, folder: Path
     tags = {key: value for key, value in like.tags.items() if key != "artifact_location"}
     source = {"mlflow.source.name": "many-models", "mlflow.source.type": "JOB"}
     experiment_id = client.get_run(like.run_id).info.experiment_id
-    with mlflow.start_run(experiment_id=experiment_id, run_name=record.name, tags=source) as run:
+    with mlflow.start_run(experiment_id=experiment_id, run_name=record.name, tags=source):
         mlflow.log_params(dict(record.params))
         mlflow.log_metrics(dict(record.metrics))
-        mlflow.set_tags(like.tags)
+        mlflow.set_tags(tags)
         info = mlflow.sklearn.log_model(
             model,
             name="model",
@@ -99,7 +100,6 @@ def _log_with_stock_mlflow(record: ModelRecord, like: ModelVersion, folder: Path
     client.set_logged_model_tags(info.model_id, source)
     location = client.get_logged_model(info.model_id).artifact_location
     client.set_model_version_tag(record.name, "1", "artifact_location", location)
-    client.set_tag(run.info.run_id, "artifact_location", location)
     for key in ("use_case", "partition", "group_key"):
         client.set_registered_model_tag(record.name, key, tags[key])
     client.set_registered_model_alias(record.name, "champion", "1")
@@ -110,6 +110,8 @@ def _left_by(registry: MlflowRegistry, name: str) -> dict[str, Any]:
     """Everything MLflow can say about a model, without the ids, times and sources of its own."""
     client = open_client(registry.uri)
     version = client.get_model_version_by_alias(name, "champion")
+    assert version.run_id
+    assert version.source
     run = client.get_run(version.run_id)
     model = client.get_logged_model(version.source.removeprefix("models:/"))
     folder = Path(model.artifact_location)
@@ -118,7 +120,11 @@ def _left_by(registry: MlflowRegistry, name: str) -> dict[str, Any]:
         "location": client.get_model_version_download_uri(name, "1"),
         "registered": dict(client.get_registered_model(name), latest_versions=None),
         "run": run.to_dictionary(),
-        "history": [vars(m) for key in run.data.metrics for m in client.get_metric_history(version.run_id, key)],
+        "history": [
+            vars(m)
+            for key in run.data.metrics
+            for m in client.get_metric_history(version.run_id, key)
+        ],
         "model": model.to_dictionary(),
         "files": {path.name: path.read_text("latin-1") for path in folder.iterdir()},
     }

@@ -457,6 +457,21 @@ def test_a_writer_killed_at_any_instant_leaves_the_old_slice_or_the_new(
     assert versions_held(store) == [5]
 
 
+def test_the_old_slice_can_be_read_while_the_new_one_is_written(store: ResultStore) -> None:
+    seen = []
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        for _ in range(4):
+            yield from version_rows(2).to_batches()
+            seen.append(versions_held(store))
+
+    store.replace_slice("predictions", version_rows(1, rows=10), where={"store": "17"})
+    rows = pa.RecordBatchReader.from_batches(version_rows(2).schema, watched())
+    store.replace_slice("predictions", rows, where={"store": "17"})
+    assert seen == [[10]] * 4
+    assert versions_held(store) == [4 * SLICE_ROWS]
+
+
 def test_readers_see_whole_slices_only(store: ResultStore, url: str) -> None:
     process, started = replacing_process(url, rounds=15)
     assert started.poll(60), "the writer did not start"

@@ -1,0 +1,84 @@
+"""The tables that a use case keeps in the result store, and what is asked of them.
+
+``<use case>_ledger``, ``_verdicts``, ``_predictions``, ``_scoring`` and ``_stages``; the views
+``_latest_ledger`` and ``_latest_verdicts`` hold each partition's last run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from many_models.adapters.result_store import ResultStore
+from many_models.core.use_case import UseCase
+
+
+@dataclass(frozen=True)
+class Results:
+    """One use case's part of the result store."""
+
+    store: ResultStore
+    use_case: UseCase
+
+    def name(self, table: str) -> str:
+        return self.use_case.table(table)
+
+    def replace(
+        self,
+        table: str,
+        rows: pa.Table | pa.RecordBatchReader,
+        where: Mapping[str, str | Sequence[str]],
+    ) -> int:
+        """Replace a slice of one table in one transaction; returns the rows written."""
+        return self.store.replace_slice(self.name(table), rows, where=where)
+
+    def latest(self, table: str, partitions: Sequence[str] | None = None) -> pa.Table:
+        """Rows of each partition's last run in ``ledger`` or ``verdicts``; no rows if there is none."""
+        if not self.store.has_table(self.name(table)):
+            return pa.table({"partition": pa.array([], pa.string())})
+        rows = self.store.query(f'SELECT * FROM "{self.name(f"latest_{table}")}"')
+        if partitions is None:
+            return rows
+        wanted = pa.array(list(partitions), pa.string())
+        return rows.filter(pc.is_in(rows["partition"], value_set=wanted))
+
+    def create_views(self, table: str, moment: str) -> None:
+        """Make the view of each partition's last run, by the column that says when it was."""
+        name = self.name(table)
+        self.store.create_view(
+            self.name(f"latest_{table}"),
+            f'SELECT t.* FROM "{name}" t JOIN (SELECT "partition" AS p, MAX("{moment}") AS m '
+            f'FROM "{name}" GROUP BY "partition") latest '
+            f'ON t."partition" = latest.p AND t."{moment}" = latest.m',
+        )
+
+    def record_stage(
+        self, stage: str, run_id: str, started: datetime, partitions: int, rows: int
+    ) -> None:
+        """Write down how long a stage of a run took."""
+        row = {
+            "run_id": run_id,
+            "stage": stage,
+            "started_at": started.replace(tzinfo=None),
+            "seconds": (datetime.now(UTC) - started).total_seconds(),
+            "partitions": partitions,
+            "rows": rows,
+        }
+        table = pa.Table.from_pylist([row], schema=_STAGES)
+        self.replace("stages", table, {"run_id": run_id, "stage": stage})
+
+
+_STAGES = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("stage", pa.string()),
+        ("started_at", pa.timestamp("us")),
+        ("seconds", pa.float64()),
+        ("partitions", pa.int64()),
+        ("rows", pa.int64()),
+    ]
+)
