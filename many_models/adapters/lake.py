@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -18,8 +18,9 @@ import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
-from pyarrow.fs import FileSelector, FileSystem, LocalFileSystem
+from pyarrow.fs import FileSelector
 
+from many_models.adapters.arrow_files import delete_folder, open_filesystem
 from many_models.core.errors import LakeError
 
 STAGED_FOLDER = "staged-"
@@ -58,19 +59,21 @@ class LakeTable:
         """
         (column,) = self.partition_by
         self._create_if_missing()
-        counter = _RowCounter()
-        reader = pa.RecordBatchReader.from_batches(
-            self.schema, (counter.add(_with_column(b, column, partition, self.schema)) for b in batches)
-        )
+        incoming = _Incoming(batches, column, partition, self.schema)
         literal = partition.replace("'", "''")
-        write_deltalake(
-            self.uri,
-            reader,
-            mode="overwrite",
-            predicate=f"{column} = '{literal}'",
-            commit_properties=CommitProperties(custom_metadata={"run_id": run_id}),
-        )
-        return counter.rows
+        try:
+            write_deltalake(
+                self.uri,
+                pa.RecordBatchReader.from_batches(self.schema, incoming),
+                mode="overwrite",
+                predicate=f"{column} = '{literal}'",
+                commit_properties=CommitProperties(custom_metadata={"run_id": run_id}),
+            )
+        except DeltaError as error:
+            if incoming.failure is not None:  # delta-rs passes on no more than its traceback
+                raise incoming.failure from None
+            raise LakeError(f"writing {self.uri} failed: {error}") from error
+        return incoming.rows
 
     def new_stage(self) -> str:
         """Folder within the table for files that no reader sees before ``commit``."""
@@ -136,7 +139,7 @@ class LakeTable:
 
     def staged_files(self, stage: str) -> list[tuple[str, int]]:
         """Parquet files below a stage: path within the table, and size in bytes."""
-        filesystem, root = _filesystem(self.uri)
+        filesystem, root = open_filesystem(self.uri)
         found = filesystem.get_file_info(FileSelector(f"{root}/{stage}", recursive=True))
         return [
             (info.path[len(root) + 1 :], info.size)
@@ -146,8 +149,7 @@ class LakeTable:
 
     def delete_stage(self, stage: str) -> None:
         """Remove a stage whose files were not committed."""
-        filesystem, root = _filesystem(self.uri)
-        filesystem.delete_dir(f"{root}/{stage}")
+        delete_folder(self.locate_path(stage))
 
     def _create_if_missing(self) -> None:
         if not self.exists():
@@ -165,25 +167,28 @@ class LakeTable:
             raise LakeError(f"lake table {self.uri} cannot be read: {error}") from error
 
 
-@dataclass
-class _RowCounter:
-    rows: int = 0
+class _Incoming:
+    """Batches on their way into one partition: completed, counted, and their failure kept."""
 
-    def add(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        self.rows += batch.num_rows
-        return batch
+    def __init__(
+        self, batches: pa.RecordBatchReader, column: str, value: str, schema: pa.Schema
+    ) -> None:
+        self.rows = 0
+        self.failure: Exception | None = None
+        self._batches, self._column, self._value, self._schema = batches, column, value, schema
 
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._batches:
+                self.rows += batch.num_rows
+                yield self._complete(batch)
+        except Exception as error:
+            self.failure = error
+            raise
 
-def _with_column(
-    batch: pa.RecordBatch, name: str, value: str, schema: pa.Schema
-) -> pa.RecordBatch:
-    values = pa.repeat(pa.scalar(value), batch.num_rows)
-    columns = {**{field: batch[field] for field in batch.schema.names}, name: values}
-    return pa.record_batch([columns[field] for field in schema.names], schema=schema)
-
-
-def _filesystem(uri: str) -> tuple[FileSystem, str]:
-    if "://" in uri:
-        found: tuple[FileSystem, str] = FileSystem.from_uri(uri)
-        return found
-    return LocalFileSystem(), uri.rstrip("/")
+    def _complete(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        added = pa.repeat(pa.scalar(self._value), batch.num_rows)
+        columns = [
+            added if name == self._column else batch[name] for name in self._schema.names
+        ]
+        return pa.record_batch(columns, schema=self._schema)

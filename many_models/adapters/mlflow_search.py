@@ -6,8 +6,10 @@ comes back is to be compared with the exact value; it never misses one.
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from many_models.adapters.mlflow_connection import unreachable
@@ -95,13 +97,29 @@ def _pages(client: MlflowClient, search: Callable[[str | None], PagedList[T]]) -
     token: str | None = None
     while True:
         try:
-            page = search(token)
+            with _collector_paused():
+                page = search(token)
         except Exception as error:
             raise unreachable(client.tracking_uri, error) from error
         yield from page
         token = page.token
         if not token:
             return
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep Python's cycle collector from walking the many rows that SQLAlchemy makes.
+
+    They are in use until the page is complete; without the walks a page takes half the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _one_of(attribute: str, values: list[str]) -> str:

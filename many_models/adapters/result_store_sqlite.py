@@ -15,11 +15,13 @@ any library in it closes that file, and then a writer in another process no long
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_manager
 import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -52,7 +54,7 @@ class SqliteEngine(Engine):
         return connection
 
     def begin(self, cursor: Cursor, table: str) -> None:
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _use_wal(cursor)
         # A deferred transaction that reads before it writes fails at once when another has
         # written in between; IMMEDIATE waits for its turn.
         cursor.execute("BEGIN IMMEDIATE")
@@ -110,6 +112,19 @@ class SqliteEngine(Engine):
             return []
         declared = [row[0] for row in cursor.fetchall()]
         return [_AFFINITIES.get(sql_type, sql_type) for sql_type in declared]
+
+
+def _use_wal(cursor: Cursor) -> None:
+    """Switch the file to WAL mode; for once SQLite does not wait for a lock, so this does."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except adbc_driver_manager.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _as_stored(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -69,3 +70,11 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_section_in, get_args(annotation))), None)
+
+
+def find_use_case_files(paths: Iterable[str]) -> list[Path]:
+    """The YAML files among ``paths``: files as they are, folders searched, missing ones passed over."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        found += sorted(path.glob("*.yaml")) if path.is_dir() else [path] if path.is_file() else []
+    return found

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -56,20 +58,33 @@ class Results:
             f'ON t."partition" = latest.p AND t."{moment}" = latest.m',
         )
 
-    def record_stage(
-        self, stage: str, run_id: str, started: datetime, partitions: int, rows: int
-    ) -> None:
-        """Write down how long a stage of a run took."""
-        row = {
-            "run_id": run_id,
-            "stage": stage,
-            "started_at": started.replace(tzinfo=None),
-            "seconds": (datetime.now(UTC) - started).total_seconds(),
-            "partitions": partitions,
-            "rows": rows,
-        }
-        table = pa.Table.from_pylist([row], schema=_STAGES)
-        self.replace("stages", table, {"run_id": run_id, "stage": stage})
+
+@dataclass
+class Stage:
+    """Figures of a stage that is under way."""
+
+    partitions: int = 0
+    rows: int = 0
+
+    def count(self, *, partitions: int, rows: int) -> None:
+        self.partitions, self.rows = partitions, rows
+
+
+@contextmanager
+def timed(results: Results, stage: str, run_id: str) -> Iterator[Stage]:
+    """Writes down in table ``stages`` how long a stage of a run took, once it has succeeded."""
+    started, clock, figures = datetime.now(UTC), time.perf_counter(), Stage()
+    yield figures
+    row = {
+        "run_id": run_id,
+        "stage": stage,
+        "started_at": started.replace(tzinfo=None),
+        "seconds": time.perf_counter() - clock,
+        "partitions": figures.partitions,
+        "rows": figures.rows,
+    }
+    table = pa.Table.from_pylist([row], schema=_STAGES)
+    results.replace("stages", table, {"run_id": run_id, "stage": stage})
 
 
 _STAGES = pa.schema(

@@ -325,6 +325,23 @@ def test_two_writers_at_once_leave_versions_without_gaps(registry: MlflowRegistr
     assert found == [(name, number) for name in ("a", "b", "c", "d") for number in (1, 2)]
 
 
+def test_a_server_serves_as_well_as_a_database(registry_server: str) -> None:
+    registry = MlflowRegistry(registry_server, None, "training")
+    registry.check()
+    records = [constant_record(f"m{n}", float(n), partition=v) for n, v in enumerate(ODD_VALUES)]
+    register(registry, records, alias="champion", example=ROWS)
+    register(registry, [constant_record("m1", 9.0)])
+
+    for record, value in zip(records, ODD_VALUES, strict=True):
+        (champion,) = registry.champions("grocery", [value])
+        assert (champion.name, champion.version) == (record.name, 1)
+        found = registry.read(champion)
+        assert found.payload == record.payload
+        assert found.metrics == record.metrics
+        assert set(found.files) >= {"MLmodel", "requirements.txt"}
+    assert len(registry.versions("grocery")) == 6
+
+
 def test_a_new_database_has_a_write_ahead_log_and_an_old_one_keeps_its_journal(
     tmp_path: Path, registry: MlflowRegistry
 ) -> None:

@@ -7,13 +7,16 @@ import multiprocessing
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 import pytest
 
@@ -518,6 +521,18 @@ def test_writers_of_the_same_slice_never_add_up(store: ResultStore, url: str) ->
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert versions_held(store) == [2_000]
+
+
+def test_a_new_file_that_another_writer_holds_is_waited_for(sqlite_path: Path) -> None:
+    with (
+        closing(adbc_driver_sqlite.dbapi.connect(str(sqlite_path), autocommit=True)) as other,
+        other.cursor() as cursor,
+    ):
+        cursor.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.3, cursor.execute, ["COMMIT"])
+        release.start()
+        ResultStore(f"sqlite:///{sqlite_path}").check()
+        release.join()
 
 
 # Reaching the database

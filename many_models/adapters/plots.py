@@ -1,0 +1,71 @@
+"""Plots for the pages that an operator looks at, as Markdown with the picture inside."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+BLUE, GREY, ORANGE = "#2f6db5", "#b8bec6", "#d9782d"
+
+
+@dataclass(frozen=True)
+class ForecastExample:
+    """One group's recent history and its forecast with interval; times are ``datetime64``."""
+
+    title: str
+    history_times: NDArray[np.datetime64]
+    history: NDArray[np.float64]
+    times: NDArray[np.datetime64]
+    prediction: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+
+
+def plot_scores(ledger: pa.Table, metric: str) -> str:
+    """Histogram of the winners' scores beside the baseline's, from the ledger's rows."""
+    frame = ledger.select(["score", "baseline_score"]).to_pandas().dropna()
+    if frame.empty:
+        return "No model was trained."
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    edges = np.linspace(0, np.quantile(frame.to_numpy(), 0.99) + 1e-9, 40)
+    axes.hist(frame["baseline_score"].clip(upper=edges[-1]), edges, color=GREY, label="baseline")
+    axes.hist(frame["score"].clip(upper=edges[-1]), edges, color=BLUE, alpha=0.75, label="chosen model")
+    axes.set(xlabel=f"{metric} in the backtest (lower is better)", ylabel="groups")
+    _finish(axes)
+    return _as_markdown(figure, "scores")
+
+
+def plot_forecasts(examples: Sequence[ForecastExample], target: str) -> str:
+    """Small multiples of forecasts after their history."""
+    if not examples:
+        return "Nothing was forecast."
+    figure = Figure(figsize=(8, 2.1 * len(examples)), layout="constrained")
+    rows = figure.subplots(len(examples), 1, squeeze=False)[:, 0]
+    for axes, example in zip(rows, examples, strict=True):
+        axes.plot(example.history_times, example.history, color=GREY, linewidth=1, label=target)
+        axes.plot(example.times, example.prediction, color=BLUE, linewidth=1.5, label="forecast")
+        axes.fill_between(example.times, example.lower, example.upper, color=BLUE, alpha=0.18)
+        axes.set_title(example.title, fontsize=9, loc="left")
+        _finish(axes)
+    return _as_markdown(figure, "forecasts")
+
+
+def _finish(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _as_markdown(figure: Figure, name: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    return f"![{name}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"

@@ -1,0 +1,76 @@
+"""Asset ``grouped_datasets``: one dataset per combination of keys, in shards, and its check."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import dagster as dg
+
+from many_models.core.lake_schema import grouped_schema
+from many_models.core.use_case import UseCase
+from many_models.defs.asset_metadata import column_schema, describe_partitions
+from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.partitions import group_partitions
+from many_models.defs.resources import LakeResource, SparkResource, StoreResource
+from many_models.steps import group
+from many_models.steps.results import timed
+
+
+def build_grouped_datasets(use_case: UseCase, raw_data: dg.AssetKey) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[use_case.name, "grouped_datasets"],
+        partitions_def=group_partitions(use_case),
+        deps=[dg.AssetDep(raw_data, partition_mapping=dg.AllPartitionMapping())],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=use_case.name,
+        kinds={"spark", "deltalake"},
+        description=(
+            f"One dataset for each {' x '.join(use_case.keys)}, in time order: Spark shuffles and sorts "
+            "the raw data once and writes shards of whole datasets, which training and scoring read."
+        ),
+        metadata={"dagster/column_schema": column_schema(grouped_schema(use_case))},
+    )
+    def grouped_datasets(
+        context: dg.AssetExecutionContext,
+        spark: SparkResource,
+        lake: LakeResource,
+        store: StoreResource,
+    ) -> dg.MaterializeResult:
+        keys = context.partition_keys
+        with timed(store.open(use_case), "grouped_datasets", context.run_id) as stage:
+            found = group.group_partitions(
+                use_case, keys, spark.open(), lake.open(), context.run_id
+            )
+            stage.count(partitions=len(keys), rows=sum(p.rows for p in found.values()))
+        describe_partitions(
+            context,
+            {k: {**asdict(p), "dagster/partition_row_count": p.rows} for k, p in found.items()},
+        )
+        return dg.MaterializeResult(metadata={"all_groups": sum(p.groups for p in found.values())})
+
+    return grouped_datasets
+
+
+def build_grouped_datasets_check(
+    use_case: UseCase, asset: dg.AssetKey
+) -> dg.AssetChecksDefinition:
+    partitions = group_partitions(use_case)
+    text = "Every group has the rows, targets and target sum that it has in raw_data."
+    specs = [check_spec("rows_conserved", asset, partitions, text)]
+
+    @dg.multi_asset_check(name=f"{use_case.name}_grouped_datasets_check", specs=specs)
+    def grouped_datasets_check(
+        context: dg.AssetCheckExecutionContext, spark: SparkResource, lake: LakeResource
+    ) -> Iterator[Event]:
+        keys = context.partition_keys
+        found = group.compare_with_raw(use_case, keys, spark.open(), lake.open())
+        results = {
+            key: CheckResult(
+                c.holds,
+                f"{c.grouped_rows} of {c.raw_rows} rows, {c.differing_groups} groups differ",
+                asdict(c),
+            )
+            for key, c in found.items()
+        }
+        yield from yield_results(context, specs, {"rows_conserved": results})
+
+    return grouped_datasets_check

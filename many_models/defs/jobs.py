@@ -1,0 +1,26 @@
+"""Jobs: the three things that an operator starts, each over one kind of partition."""
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from many_models.core.use_case import UseCase
+
+
+def build_jobs(use_case: UseCase) -> list[UnresolvedAssetJobDefinition]:
+    """``<use case>_ingest`` by window, ``_train`` by partition of groups, ``_score`` by origin."""
+    stages = {
+        "ingest": (["raw_data"], "Extract time windows from the source into the lake."),
+        "train": (
+            ["grouped_datasets", "trained_models", "promoted_models"],
+            "Group, train, judge and promote some partitions of groups.",
+        ),
+        "score": (["predictions"], "Forecast every group from one or more origins."),
+    }
+    return [
+        dg.define_asset_job(
+            f"{use_case.name}_{stage}",
+            selection=dg.AssetSelection.assets(*([use_case.name, name] for name in names)),
+            description=text,
+        )
+        for stage, (names, text) in stages.items()
+    ]

@@ -1,0 +1,34 @@
+"""One use case's whole pipeline, on one screen."""
+
+import dagster as dg
+
+from many_models.core.use_case import UseCase
+from many_models.defs.grouped_datasets import build_grouped_datasets, build_grouped_datasets_check
+from many_models.defs.jobs import build_jobs
+from many_models.defs.predictions import build_predictions, build_predictions_check
+from many_models.defs.promoted_models import build_promoted_models, build_promoted_models_check
+from many_models.defs.raw_data import build_raw_data, build_raw_data_checks
+from many_models.defs.trained_models import build_trained_models, build_trained_models_checks
+
+
+def build_many_models_defs(use_case: UseCase) -> dg.Definitions:
+    """Assets, checks and jobs of one use case; the asset keys begin with its name.
+
+    source database -> raw_data -> grouped_datasets -> trained_models -> promoted_models -> predictions
+    """
+    raw_data = build_raw_data(use_case)
+    grouped_datasets = build_grouped_datasets(use_case, raw_data.key)
+    trained_models = build_trained_models(use_case, grouped_datasets.key)
+    promoted_models = build_promoted_models(use_case, trained_models.key)
+    predictions = build_predictions(use_case, promoted_models.key, grouped_datasets.key)
+    return dg.Definitions(
+        assets=[raw_data, grouped_datasets, trained_models, promoted_models, predictions],
+        asset_checks=[
+            build_raw_data_checks(use_case, raw_data.key),
+            build_grouped_datasets_check(use_case, grouped_datasets.key),
+            build_trained_models_checks(use_case, trained_models.key),
+            build_promoted_models_check(use_case, promoted_models.key),
+            build_predictions_check(use_case, predictions.key),
+        ],
+        jobs=build_jobs(use_case),
+    )

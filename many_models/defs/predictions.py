@@ -1,0 +1,93 @@
+"""Asset ``predictions``: forecasts of every group from one forecast origin, in SQL."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import dagster as dg
+
+from many_models.adapters.plots import plot_forecasts
+from many_models.core.scoring import prediction_schema
+from many_models.core.use_case import UseCase
+from many_models.defs.asset_metadata import column_schema, describe_partitions
+from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.partitions import origin_of, origin_windows, windows_of
+from many_models.defs.resources import LakeResource, RegistryResource, SparkResource, StoreResource
+from many_models.steps.forecast_review import count_coverage, select_examples
+from many_models.steps.results import timed
+from many_models.steps.score import score_origin
+
+
+def build_predictions(
+    use_case: UseCase, promoted_models: dg.AssetKey, grouped_datasets: dg.AssetKey
+) -> dg.AssetsDefinition:
+    origins = origin_windows(use_case)
+
+    @dg.asset(
+        key=[use_case.name, "predictions"],
+        partitions_def=origins,
+        deps=[
+            dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping())
+            for key in (promoted_models, grouped_datasets)
+        ],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=use_case.name,
+        kinds={"spark", "sql"},
+        description=(
+            f"The next {use_case.horizon} periods of {use_case.target} for every group, as seen at the end "
+            "of one date: by the group's champion, found by its tags, or by the baseline, marked as such."
+        ),
+        metadata={"dagster/column_schema": column_schema(prediction_schema(use_case))},
+    )
+    def predictions(
+        context: dg.AssetExecutionContext,
+        spark: SparkResource,
+        lake: LakeResource,
+        production_registry: RegistryResource,
+        store: StoreResource,
+    ) -> dg.MaterializeResult:
+        results = store.open(use_case)
+        windows = windows_of(origins, context.partition_keys)
+        with timed(results, "predictions", context.run_id) as stage:
+            scored = {
+                window.key: score_origin(
+                    use_case,
+                    origin_of(use_case, window),
+                    context.run_id,
+                    spark=spark.open(),
+                    lake=lake.open(),
+                    production=production_registry.open(use_case),
+                    results=results,
+                )
+                for window in windows
+            }
+            stage.count(partitions=len(scored), rows=sum(s.rows for s in scored.values()))
+        describe_partitions(
+            context,
+            {k: {**asdict(s), "dagster/partition_row_count": s.rows} for k, s in scored.items()},
+        )
+        last = origin_of(use_case, windows[-1])
+        examples = select_examples(use_case, last, lake.open(), results)
+        return dg.MaterializeResult(
+            metadata={"examples": dg.MetadataValue.md(plot_forecasts(examples, use_case.target))}
+        )
+
+    return predictions
+
+
+def build_predictions_check(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+    origins = origin_windows(use_case)
+    text = "Every group has a forecast of the whole horizon, or a row that says why not."
+    specs = [check_spec("every_group_covered", asset, origins, text)]
+
+    @dg.multi_asset_check(name=f"{use_case.name}_predictions_check", specs=specs)
+    def predictions_check(
+        context: dg.AssetCheckExecutionContext, lake: LakeResource, store: StoreResource
+    ) -> Iterator[Event]:
+        found = {}
+        for window in windows_of(origins, context.partition_keys):
+            origin = origin_of(use_case, window)
+            coverage = count_coverage(use_case, origin, lake.open(), store.open(use_case))
+            found[window.key] = CheckResult(coverage.holds, coverage.text, asdict(coverage))
+        yield from yield_results(context, specs, {"every_group_covered": found})
+
+    return predictions_check

@@ -1,0 +1,89 @@
+"""Resources: settings with types, each of which builds one adapter."""
+
+import os
+
+import dagster as dg
+from dagster_pyspark import LazyPySparkResource
+from pyspark.sql import SparkSession
+
+from many_models import settings
+from many_models.adapters.lake_tables import Lake
+from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.result_store import ResultStore
+from many_models.adapters.source_database import SourceDatabase
+from many_models.adapters.spark_session import check_java, prepare_workers, spark_settings
+from many_models.core.use_case import UseCase
+from many_models.steps.results import Results
+
+
+class LakeResource(dg.ConfigurableResource):
+    """The data lake: a folder, or an object store's URL."""
+
+    root: str
+
+    def open(self) -> Lake:
+        return Lake(self.root)
+
+
+class SourceResource(dg.ConfigurableResource):
+    """Source databases; each use case names its own, with placeholders for what is secret."""
+
+    def open(self, use_case: UseCase) -> SourceDatabase:
+        return SourceDatabase(settings.source_url(use_case, os.environ))
+
+
+class RegistryResource(dg.ConfigurableResource):
+    """One MLflow registry: a database or a server, and a place for the models' files."""
+
+    uri: str
+    artifacts: str
+
+    def open(self, use_case: UseCase) -> MlflowRegistry:
+        registry = MlflowRegistry(self.uri, self.artifacts or None, use_case.name)
+        registry.check()
+        return registry
+
+
+class StoreResource(dg.ConfigurableResource):
+    """The SQL database of the ledger, the verdicts and the predictions."""
+
+    url: str
+
+    def open(self, use_case: UseCase) -> Results:
+        return Results(ResultStore(self.url), use_case)
+
+
+class SparkResource(LazyPySparkResource):
+    """A Spark session that starts when it is first used; ``spark_config`` overrides our settings."""
+
+    master: str
+    spark_config: dict[str, str] = {}  # noqa: RUF012  Dagster's fields are declared this way
+
+    def open(self) -> SparkSession:
+        if self._spark_session is None:
+            check_java()
+            prepare_workers()
+            builder = SparkSession.builder
+            for name, value in {**spark_settings(self.master), **self.spark_config}.items():
+                builder = builder.config(name, value)
+            self._spark_session = builder.getOrCreate()
+        session: SparkSession = self._spark_session
+        return session
+
+
+def build_resources() -> dict[str, dg.ConfigurableResource]:
+    """Resources from the environment; only promotion and scoring ask for the production registry."""
+    return {
+        "source": SourceResource(),
+        "lake": LakeResource(root=dg.EnvVar(settings.LAKE)),
+        "spark": SparkResource(master=dg.EnvVar(settings.SPARK_MASTER)),
+        "training_registry": RegistryResource(
+            uri=dg.EnvVar(settings.TRAINING_REGISTRY),
+            artifacts=dg.EnvVar(settings.TRAINING_ARTIFACTS),
+        ),
+        "production_registry": RegistryResource(
+            uri=dg.EnvVar(settings.PRODUCTION_REGISTRY),
+            artifacts=dg.EnvVar(settings.PRODUCTION_ARTIFACTS),
+        ),
+        "store": StoreResource(url=dg.EnvVar(settings.STORE)),
+    }

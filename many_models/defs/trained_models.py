@@ -1,0 +1,142 @@
+"""Asset ``trained_models``: a model for every group, and the checks that stand before production."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from many_models.adapters.plots import plot_scores
+from many_models.core.use_case import UseCase
+from many_models.defs.asset_metadata import column_schema, describe_partitions
+from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.partitions import group_partitions
+from many_models.defs.resources import LakeResource, RegistryResource, SparkResource, StoreResource
+from many_models.steps.group import read_shards
+from many_models.steps.promote import PartitionVerdict, judge_partitions
+from many_models.steps.results import timed
+from many_models.steps.train import Run, ledger_schema, train_partitions
+
+REASONS_SHOWN = 10
+
+
+def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[use_case.name, "trained_models"],
+        partitions_def=group_partitions(use_case),
+        deps=[grouped_datasets],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=use_case.name,
+        kinds={"spark", "scikitlearn", "mlflow"},
+        description=(
+            f"Every group's best of {', '.join(use_case.candidates)}, by {use_case.validation.metric} in "
+            "a rolling-origin backtest, refitted on all data and registered in the training registry. "
+            "Every group has one row in the ledger: trained, skipped or failed, with the reason."
+        ),
+        metadata={"dagster/column_schema": column_schema(ledger_schema(use_case))},
+    )
+    def trained_models(
+        context: dg.AssetExecutionContext,
+        spark: SparkResource,
+        lake: LakeResource,
+        training_registry: RegistryResource,
+        store: StoreResource,
+    ) -> dg.MaterializeResult:
+        results, keys = store.open(use_case), context.partition_keys
+        with timed(results, "trained_models", context.run_id) as stage:
+            ledger = train_partitions(
+                use_case,
+                keys,
+                Run(context.run_id, datetime.now(UTC)),
+                spark=spark.open(),
+                lake=lake.open(),
+                registry=training_registry.open(use_case),
+                results=results,
+            )
+            stage.count(partitions=len(keys), rows=ledger.num_rows)
+        describe_partitions(context, {key: count_statuses(ledger, key) for key in keys})
+        return dg.MaterializeResult(
+            metadata={
+                "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
+                "scores": dg.MetadataValue.md(plot_scores(ledger, use_case.validation.metric)),
+            }
+        )
+
+    return trained_models
+
+
+def count_statuses(ledger: pa.Table, partition: str) -> dict[str, object]:
+    """Groups of one partition by their status."""
+    rows = ledger.filter(pc.equal(ledger["partition"], partition))
+    counts = Counter(rows["status"].to_pylist())
+    statuses = {name: counts[name] for name in ("trained", "skipped", "failed")}
+    return {"groups": rows.num_rows, **statuses, "dagster/partition_row_count": rows.num_rows}
+
+
+def ledger_summary(ledger: pa.Table) -> str:
+    """Markdown table of how the groups of a run ended, the commonest first."""
+    endings = zip(*(ledger[n].to_pylist() for n in ("status", "reason", "candidate")), strict=True)
+    counts = Counter((s, r or "", c or "") for s, r, c in endings).most_common(REASONS_SHOWN)
+    lines = [f"| {s} | {r} | {c} | {n} |" for (s, r, c), n in counts]
+    return "\n".join(["| status | reason | candidate | groups |", "|---|---|---|---:|", *lines])
+
+
+def build_trained_models_checks(
+    use_case: UseCase, asset: dg.AssetKey
+) -> dg.AssetChecksDefinition:
+    partitions = group_partitions(use_case)
+    specs = [
+        check_spec(
+            "ledger_complete",
+            asset,
+            partitions,
+            "The ledger has exactly one row for every group of the grouped datasets.",
+        ),
+        check_spec(
+            "promotion_rules",
+            asset,
+            partitions,
+            f"At least {use_case.promotion.min_share:.0%} of the models qualify for production: "
+            f"{use_case.promotion.model_dump(exclude_none=True)}.",
+        ),
+    ]
+
+    @dg.multi_asset_check(name=f"{use_case.name}_trained_models_checks", specs=specs)
+    def trained_models_checks(
+        context: dg.AssetCheckExecutionContext,
+        lake: LakeResource,
+        production_registry: RegistryResource,
+        store: StoreResource,
+    ) -> Iterator[Event]:
+        results, keys = store.open(use_case), context.partition_keys
+        ledger = results.latest("ledger", keys)
+        expected: Counter[str] = Counter()
+        for shard in read_shards(use_case, lake.open(), keys):
+            expected[shard.partition] += shard.groups
+        verdicts = judge_partitions(use_case, keys, production_registry.open(use_case), results)
+        by_check = {
+            "ledger_complete": {k: judge_ledger(ledger, k, expected[k]) for k in keys},
+            "promotion_rules": {k: judge_share(v) for k, v in verdicts.items()},
+        }
+        yield from yield_results(context, specs, by_check)
+
+    return trained_models_checks
+
+
+def judge_ledger(ledger: pa.Table, partition: str, groups: int) -> CheckResult:
+    """Whether one partition's ledger has one row for each of its groups."""
+    keys = ledger.filter(pc.equal(ledger["partition"], partition))["group_key"]
+    distinct = pc.count_distinct(keys).as_py()
+    text = f"{len(keys)} rows and {distinct} keys for {groups} groups"
+    return CheckResult(len(keys) == distinct == groups, text)
+
+
+def judge_share(verdict: PartitionVerdict) -> CheckResult:
+    """Whether enough of one partition's models qualify; a partition without models passes."""
+    text = f"{verdict.qualified} of {verdict.judged} models qualify"
+    if not verdict.judged:
+        text = "no model was trained, so none goes to production"
+    return CheckResult(verdict.accepted, text, asdict(verdict))

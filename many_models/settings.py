@@ -1,0 +1,58 @@
+"""Where everything lives: environment variables and their embedded defaults.
+
+Nothing is read at import. ``fill_environment`` is called once, by whoever starts a process: the command
+line or Dagster's code location.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from string import Template
+
+from many_models.core.errors import UseCaseError
+from many_models.core.use_case import UseCase
+
+HOME = "MANY_MODELS_HOME"
+LAKE = "MANY_MODELS_LAKE"
+STORE = "MANY_MODELS_STORE"
+SPARK_MASTER = "MANY_MODELS_SPARK_MASTER"
+TRAINING_REGISTRY = "MANY_MODELS_TRAINING_REGISTRY"
+TRAINING_ARTIFACTS = "MANY_MODELS_TRAINING_ARTIFACTS"
+PRODUCTION_REGISTRY = "MANY_MODELS_PRODUCTION_REGISTRY"
+PRODUCTION_ARTIFACTS = "MANY_MODELS_PRODUCTION_ARTIFACTS"
+USE_CASES = "MANY_MODELS_USE_CASES"
+
+_DEFAULTS = {
+    LAKE: "{home}/lake",
+    STORE: "sqlite:///{home}/results.db",
+    SPARK_MASTER: "local[*]",
+    TRAINING_REGISTRY: "sqlite:///{home}/registry/training/mlflow.db",
+    TRAINING_ARTIFACTS: "{home}/registry/training/artifacts",
+    PRODUCTION_REGISTRY: "sqlite:///{home}/registry/production/mlflow.db",
+    PRODUCTION_ARTIFACTS: "{home}/registry/production/artifacts",
+    USE_CASES: "{home}/use_cases",
+}
+
+
+def fill_environment(environ: MutableMapping[str, str]) -> Path:
+    """Give every variable that is not set its default below the home folder; returns that folder."""
+    home = Path(environ.get(HOME) or ".many_models").expanduser().absolute()
+    environ[HOME] = str(home)
+    for name, default in _DEFAULTS.items():
+        environ.setdefault(name, default.format(home=home))
+    return home
+
+
+def source_url(use_case: UseCase, environ: Mapping[str, str]) -> str:
+    """The source's URL with its ``${NAME}`` placeholders taken from the environment.
+
+    Raises:
+        UseCaseError: a placeholder names a variable that is not set.
+    """
+    try:
+        return Template(use_case.source.url).substitute(environ)
+    except (KeyError, ValueError) as error:
+        raise UseCaseError(
+            f"source.url of use case {use_case.name!r} needs the environment variable {error}; set it"
+        ) from error

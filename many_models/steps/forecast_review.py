@@ -1,0 +1,104 @@
+"""Reviewing predictions: is every group covered, and what do a few of them look like?
+
+Reads back what was written, so that a check judges the store and not the code that filled it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+import pyarrow.dataset as ds
+
+from many_models.adapters.lake_tables import Lake
+from many_models.adapters.plots import ForecastExample
+from many_models.core.use_case import UseCase
+from many_models.steps.group import read_shards
+from many_models.steps.results import Results
+
+EXAMPLES = 4
+HISTORY_HORIZONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Groups of the grouped datasets against the rows that one origin has in the store."""
+
+    groups: int
+    scoring_rows: int
+    forecast_groups: int
+    unserved_groups: int
+    prediction_rows: int
+    horizon: int
+
+    @property
+    def holds(self) -> bool:
+        served = self.forecast_groups + self.unserved_groups == self.scoring_rows
+        complete = self.prediction_rows == self.forecast_groups * self.horizon
+        return self.groups == self.scoring_rows and served and complete
+
+    @property
+    def text(self) -> str:
+        return (
+            f"{self.forecast_groups} of {self.groups} groups have {self.horizon} periods of forecast; "
+            f"{self.unserved_groups} have a row that says why not"
+        )
+
+
+def count_coverage(use_case: UseCase, origin: datetime, lake: Lake, results: Results) -> Coverage:
+    """Counts of one origin, read back from the lake and the store."""
+    scoring = results.store.query(
+        f'SELECT COUNT(*) AS n, COUNT(DISTINCT group_key) AS keys, '
+        f"SUM(CASE WHEN source = 'none' THEN 1 ELSE 0 END) AS unserved "
+        f'FROM "{results.name("scoring")}" WHERE origin = :origin',
+        {"origin": origin},
+    ).to_pylist()[0]
+    predictions = results.store.query(
+        f'SELECT COUNT(*) AS n, COUNT(DISTINCT group_key) AS keys '
+        f'FROM "{results.name("predictions")}" WHERE origin = :origin AND prediction IS NOT NULL',
+        {"origin": origin},
+    ).to_pylist()[0]
+    return Coverage(
+        groups=sum(shard.groups for shard in read_shards(use_case, lake)),
+        scoring_rows=int(scoring["n"]),
+        forecast_groups=int(predictions["keys"]),
+        unserved_groups=int(scoring["unserved"] or 0),
+        prediction_rows=int(predictions["n"]),
+        horizon=use_case.horizon,
+    )
+
+
+def select_examples(
+    use_case: UseCase, origin: datetime, lake: Lake, results: Results
+) -> list[ForecastExample]:
+    """The groups with the largest forecasts by a model, each with its recent history."""
+    name = results.name("predictions")
+    rows = results.store.query(
+        f'SELECT * FROM "{name}" WHERE origin = :origin AND group_key IN (SELECT group_key FROM '
+        f"\"{name}\" WHERE origin = :origin AND source = 'model' GROUP BY group_key "
+        f"ORDER BY SUM(prediction) DESC LIMIT {EXAMPLES}) ORDER BY group_key, time",
+        {"origin": origin},
+    ).to_pandas()
+    return [
+        _example(use_case, str(key), frame, lake) for key, frame in rows.groupby("group_key")
+    ]
+
+
+def _example(use_case: UseCase, key: str, forecast: pd.DataFrame, lake: Lake) -> ForecastExample:
+    partition = [str(forecast["partition"].iloc[0])]
+    group = ds.field("partition") == partition[0]
+    for name in use_case.keys:
+        group = group & (ds.field(name) == forecast[name].iloc[0])
+    time, target = use_case.time.column, use_case.target
+    rows = lake.grouped_datasets(use_case).dataset(partition).to_table([time, target], group)
+    recent = rows.sort_by(time).to_pandas().tail(HISTORY_HORIZONS * use_case.horizon)
+    return ForecastExample(
+        title=key,
+        history_times=recent[time].to_numpy(),
+        history=recent[target].to_numpy(),
+        times=forecast["time"].to_numpy(),
+        prediction=forecast["prediction"].to_numpy(),
+        lower=forecast["lower"].to_numpy(),
+        upper=forecast["upper"].to_numpy(),
+    )
