@@ -126,12 +126,12 @@ class ClientWriter:
             with suppress(Exception):  # the first error is the one to report
                 self._client.set_terminated(run_id, "FAILED")
             raise
-        self._ensure_registered(record, known)
+        if known is None:
+            known = self._ensure_registered(record)
         tags = {**own, LOCATION_TAG: model.artifact_location}
         version = self._create_version(record.name, model.model_id, run_id, tags)
         if alias is not None:
-            set_alias = self._client.set_registered_model_alias
-            _retry_once(set_alias, record.name, alias, str(version))
+            self._point(alias, record, version, known)
         return ModelVersion(record.name, version, run_id, model.artifact_location, tags)
 
     def _template_of(self, record: ModelRecord) -> ArtifactTemplate:
@@ -190,22 +190,30 @@ class ClientWriter:
             write_local_files(Path(scratch, "model"), files)
             self._client.log_model_artifacts(model.model_id, str(Path(scratch, "model")))
 
-    def _ensure_registered(self, record: ModelRecord, known: Mapping[str, str] | None) -> None:
+    def _ensure_registered(self, record: ModelRecord) -> dict[str, str]:
+        """Make the registered model unless there is one; returns its tags."""
         from mlflow import MlflowException
 
-        keys = (USE_CASE_TAG, PARTITION_TAG, *record.key_tags)
-        wanted = {key: record.tags[key] for key in keys if key in record.tags}
-        if known is None:
-            try:
-                self._client.create_registered_model(record.name, tags=wanted)
-                return
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-            known = self._client.get_registered_model(record.name).tags
-        for key, value in wanted.items():
+        tags = _model_tags(record)
+        try:
+            self._client.create_registered_model(record.name, tags=tags)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return dict(self._client.get_registered_model(record.name).tags)
+        return tags
+
+    def _point(
+        self, alias: str, record: ModelRecord, version: int, known: Mapping[str, str]
+    ) -> None:
+        """Point ``alias`` to ``version``, whose keys the registered model takes over.
+
+        Only then: by its tags the registered model is found as what stands under the alias.
+        """
+        for key, value in _model_tags(record).items():
             if known.get(key) != value:
                 _retry_once(self._client.set_registered_model_tag, record.name, key, value)
+        _retry_once(self._client.set_registered_model_alias, record.name, alias, str(version))
 
     def _create_version(
         self, name: str, model_id: str, run_id: str, tags: Mapping[str, str]
@@ -218,6 +226,11 @@ class ClientWriter:
         value = json.dumps([{"name": name, "version": version}])
         self._client.set_logged_model_tags(model_id, {_VERSIONS_TAG: value})
         return version
+
+
+def _model_tags(record: ModelRecord) -> dict[str, str]:
+    keys = (USE_CASE_TAG, PARTITION_TAG, *record.key_tags)
+    return {key: record.tags[key] for key in keys if key in record.tags}
 
 
 def _retry_once(write: Callable[[str, str, str], object], name: str, key: str, value: str) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -42,6 +44,16 @@ def silence_mlflow() -> None:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def with_driver(uri: str) -> str:
+    """``uri`` with the PostgreSQL driver that is installed, where it names none.
+
+    SQLAlchemy's own choice is psycopg, whether or not it is installed.
+    """
+    if find_spec("psycopg") is not None:
+        return uri
+    return re.sub("^postgres(ql)?://", "postgresql+psycopg2://", uri)
 
 
 def open_client(uri: str) -> MlflowClient:

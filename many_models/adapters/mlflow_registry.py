@@ -24,6 +24,7 @@ from many_models.adapters.mlflow_connection import (
     open_client,
     silence_mlflow,
     unreachable,
+    with_driver,
 )
 from many_models.adapters.mlflow_search import (
     models_named,
@@ -75,7 +76,7 @@ class MlflowRegistry:
 
     def __init__(self, uri: str, artifact_root: str | None, experiment: str) -> None:
         silence_mlflow()
-        self.uri = uri
+        self.uri = with_driver(uri)
         self.artifact_root = artifact_root
         self.experiment = experiment
 

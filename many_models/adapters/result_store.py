@@ -138,10 +138,10 @@ class ResultStore:
             untyped_allowed = isinstance(rows, pa.Table) and rows.num_rows == 0
             new = new_columns(table, rows.schema, columns, untyped_allowed)
             for name in where:
-                if name not in columns | new:
+                if (columns | new).get(name) not in COLUMN_TYPES:
                     raise StoreError(
-                        f"Replacing a slice of {table!r}: `where` names column {name!r}, which "
-                        f"neither the table nor the rows have ({', '.join(columns | new)})."
+                        f"Replacing a slice of {table!r}: `where` names column {name!r}, which is "
+                        f"missing or of a foreign type: name some of {columns | new}."
                     )
             definitions = [f"{quote(name)} {sql_type}" for name, sql_type in new.items()]
             if columns:

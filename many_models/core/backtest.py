@@ -1,7 +1,7 @@
 """Rolling-origin backtest: what each candidate would have forecast at several past origins.
 
-Every fold fits on the periods through its origin and forecasts the horizon after it, for each group on
-its own; a group that is too young for a fold has NaN there.
+Every fold fits on the periods through its origin and forecasts the horizon after it, for each group
+on its own; a group that is too young for a fold has NaN there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from many_models.core.candidates import CANDIDATES, FittedCandidate
+from many_models.core.candidates import CANDIDATES, FittedCandidate, forecast
 from many_models.core.dataset import Flags, Floats, Ints
 from many_models.core.features import FeatureSpec, seasonal_naive
 from many_models.core.panel import Panel
@@ -24,8 +24,10 @@ TRAINING_ROWS_MIN = 10
 class Backtest:
     """Forecasts of ``G`` groups at ``F`` origins over the horizon ``H``.
 
-    ``actual`` and each of ``forecasts`` are (G, F, H); ``scale`` (G) is MASE's denominator; ``seconds``
-    (G) the time spent on a group; ``errors`` what went wrong, by group and candidate.
+    ``actual`` and each of ``forecasts`` are (G, F, H); ``scale`` (G) is MASE's denominator;
+    ``seconds`` (G) the time spent on a group; ``errors`` what went wrong, by group and candidate. A
+    candidate that fails in one fold has NaN in all of the group's: it must not be judged on fewer
+    folds than its rivals.
     """
 
     origins: Ints
@@ -43,8 +45,12 @@ class Backtest:
 
 
 def history_needed(use_case: UseCase) -> int:
-    """Periods before the first fold's origin that a group must have."""
-    return max(use_case.frequency.season, 2 * use_case.horizon)
+    """Periods through a fold's origin that a group must have.
+
+    A horizon more than a season, so that MASE's denominator rests on that many differences, and a
+    horizon more than the youngest lag.
+    """
+    return use_case.horizon + max(use_case.frequency.season, use_case.horizon)
 
 
 def fold_origins(use_case: UseCase, origin: int) -> Ints:
@@ -55,12 +61,10 @@ def fold_origins(use_case: UseCase, origin: int) -> Ints:
 
 def run_backtest(panel: Panel, features: Floats, use_case: UseCase) -> Backtest:
     """Backtest of all the use case's candidates on a panel with its feature matrix (N, p)."""
-    spec = FeatureSpec.of(use_case)
     origins = fold_origins(use_case, panel.origin)
     ahead = origins[:, None] + np.arange(1, use_case.horizon + 1)
     old_enough = origins - panel.starts[:, None] + 1 >= history_needed(use_case)
-    naive = seasonal_naive(panel, origins, use_case.horizon, spec.frequency.season)
-    naive[~old_enough] = np.nan
+    naive = seasonal_naive(panel, origins, use_case.horizon, use_case.frequency.season)
     groups = len(panel.starts)
     result = Backtest(
         origins=origins,
@@ -72,7 +76,9 @@ def run_backtest(panel: Panel, features: Floats, use_case: UseCase) -> Backtest:
     )
     for group in range(groups):
         started = time.perf_counter()
-        _backtest_group(result, group, np.flatnonzero(old_enough[group]), panel, features, spec, naive)
+        folds = np.flatnonzero(old_enough[group])
+        if len(folds):
+            _backtest_group(result, group, folds, panel, features, naive[group], use_case)
         result.seconds[group] = time.perf_counter() - started
     return result
 
@@ -83,25 +89,26 @@ def _backtest_group(
     folds: Ints,
     panel: Panel,
     features: Floats,
-    spec: FeatureSpec,
     naive: Floats,
+    use_case: UseCase,
 ) -> None:
-    start, end = panel.offsets[group], panel.offsets[group + 1]
-    x, y = features[start:end], panel.target[start:end]
-    if len(folds):
-        length = result.origins[folds[-1]] - panel.starts[group] + 1
-        result.scale[group] = _naive_error(y[:length], spec.frequency.season)
-    for fold in folds:
-        split = int(result.origins[fold] - panel.starts[group] + 1)
-        tested = slice(split, split + spec.horizon)
-        for name, forecast in result.forecasts.items():
-            try:
-                fitted = fit_candidate(name, x[:split], y[:split], spec.linear)
-                forecast[group, fold] = fitted.predict(x[tested], naive[group, fold])
-            except Exception as error:  # a candidate's failure is the group's to report, not the shard's
-                forecast[group] = np.nan
-                text = f"{type(error).__name__}: {error}"
-                result.errors.setdefault(group, {}).setdefault(name, text)
+    """Fill in one group's part of ``result``; its seasonal naive forecasts are ``naive`` (F, H)."""
+    linear, rows = FeatureSpec.of(use_case).linear, slice(*panel.offsets[group : group + 2])
+    x, y = features[rows], panel.target[rows]
+    splits = result.origins - panel.starts[group] + 1
+    result.scale[group] = _naive_error(y[: splits[folds[-1]]], use_case.frequency.season)
+    for name, forecasts in result.forecasts.items():
+        try:
+            for fold in folds:
+                split = splits[fold]
+                fitted = fit_candidate(name, x[:split], y[:split], linear)
+                tested = x[split : split + use_case.horizon]
+                forecasts[group, fold] = forecast(
+                    fitted, tested, naive[fold], use_case.prediction_floor
+                )
+        except Exception as error:  # the group's to report, not the shard's to fail by
+            forecasts[group] = np.nan
+            result.errors.setdefault(group, {})[name] = f"{type(error).__name__}: {error}"
 
 
 def fit_candidate(name: str, x: Floats, y: Floats, linear: Flags) -> FittedCandidate:

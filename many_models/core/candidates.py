@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lightgbm import Booster
 
 RIDGE_PENALTIES = np.logspace(-3, 3, 13)
+CONSTANT_BELOW = 1e-9  # standard deviation in units of the mean
 TREES = 100
 TREE_SETTINGS: dict[str, Any] = {
     "objective": "regression",
@@ -74,20 +75,38 @@ class GradientBoosting:
 
     def __init__(self, booster: Booster) -> None:
         self._booster: Booster | None = booster
+        self._text: tuple[bytes, int] | None = None
 
     def predict(self, x: Floats, naive: Floats) -> Floats:
         if self._booster is None:
-            self._booster = _parse_booster(*self._text)
+            self._booster = _parse_booster(*self.__getstate__())
         return np.asarray(self._booster.predict(x, num_threads=1), dtype=np.float64)
 
     def __getstate__(self) -> tuple[bytes, int]:
-        if self._booster is None:
-            return self._text
-        text = self._booster.model_to_string().encode()
-        return pa.compress(text, codec="zstd", asbytes=True), len(text)
+        if self._text is None:
+            assert self._booster is not None  # there is a booster, or its text, or both
+            self._text = _write_booster(self._booster)
+        return self._text
 
     def __setstate__(self, text: tuple[bytes, int]) -> None:
         self._booster, self._text = None, text
+
+
+def forecast(fitted: FittedCandidate, x: Floats, naive: Floats, floor: float | None) -> Floats:
+    """Forecast (n,), nowhere below ``floor``: what a backtest judges and what is served alike.
+
+    Raises:
+        ValueError: it is not finite.
+    """
+    prediction = fitted.predict(x, naive)
+    if not np.isfinite(prediction).all():
+        raise ValueError("the forecast is not finite")
+    return prediction if floor is None else np.maximum(prediction, floor)
+
+
+def _write_booster(booster: Booster) -> tuple[bytes, int]:
+    text = booster.model_to_string().encode()
+    return pa.compress(text, codec="zstd", asbytes=True), len(text)
 
 
 def _parse_booster(compressed: bytes, length: int) -> Booster:
@@ -108,7 +127,7 @@ def fit_ridge(x: Floats, y: Floats, linear: Flags) -> Ridge:
     means = np.where(there, features, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
     centred = np.where(there, features - means, 0.0)
     scale = np.sqrt((centred**2).mean(axis=0))
-    scale[scale < 1e-9] = np.inf  # a constant feature gets no weight
+    scale[scale <= CONSTANT_BELOW * np.abs(means)] = np.inf  # a constant feature gets no weight
     intercept = y.mean()
     u, s, vt = np.linalg.svd(centred / scale, full_matrices=False)
     projection = u.T @ (y - intercept)

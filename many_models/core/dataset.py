@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+NEVER = np.iinfo(np.int64).max  # later than every forecast origin
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -34,8 +36,8 @@ class Problem:
 class Dataset:
     """Datasets of ``G`` groups with ``N`` rows in total.
 
-    ``offsets`` (G + 1) delimits the groups; ``periods`` (N) are period numbers; ``target`` (N),
-    ``known`` (N, K) and ``past`` (N, P) hold NaN where the source holds null.
+    ``offsets`` (G + 1) delimits the groups; ``periods`` (N) are period numbers, ``NEVER`` where the
+    source has no time; ``target`` (N), ``known`` (N, K) and ``past`` (N, P) hold NaN for null.
     """
 
     keys: tuple[tuple[str, ...], ...]
@@ -64,17 +66,19 @@ def read_dataset(table: pa.Table, use_case: UseCase) -> Dataset:
     if len(set(keys)) != len(keys):
         raise LakeError("a shard holds one group in two places; materialize grouped_datasets again")
     times = table[use_case.time.column].cast(pa.timestamp("us")).to_numpy()
+    on_grid = use_case.frequency.to_period(times)
     dataset = Dataset(
         keys=keys,
         statics=_rows_as_text(first_rows, use_case.features.static),
         offsets=offsets,
-        periods=use_case.frequency.to_period(times),
+        periods=np.where(np.isnat(times), NEVER, on_grid),
         target=_column(table, use_case.target),
         known=_matrix(table, use_case.features.known_names),
         past=_matrix(table, use_case.features.past),
         problems={},
     )
-    dataset.problems.update(_find_problems(dataset, times, use_case))
+    off_grid = use_case.frequency.to_time(on_grid) != times
+    dataset.problems.update(_find_problems(dataset, times, off_grid, use_case))
     return dataset
 
 
@@ -106,11 +110,10 @@ def _matrix(table: pa.Table, names: Sequence[str]) -> Floats:
 
 
 def _find_problems(
-    dataset: Dataset, times: NDArray[np.datetime64], use_case: UseCase
+    dataset: Dataset, times: NDArray[np.datetime64], off_grid: Flags, use_case: UseCase
 ) -> dict[int, Problem]:
     """First problem of each group, by the row where it shows."""
     group = dataset.group_of_row
-    off_grid = use_case.frequency.to_time(dataset.periods) != times.astype("datetime64[us]")
     repeated = np.zeros(len(group), dtype=bool)
     repeated[1:] = (group[1:] == group[:-1]) & (dataset.periods[1:] == dataset.periods[:-1])
     column, code = use_case.time.column, use_case.time.frequency

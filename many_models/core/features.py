@@ -7,10 +7,10 @@ serves every backtest fold and the final fit without leaking the future.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from many_models.core.dataset import Flags, Floats, Ints
 from many_models.core.frequency import Frequency
@@ -20,6 +20,7 @@ from many_models.core.use_case import UseCase
 ROLLING_WINDOWS = {"h": (24, 168), "D": (7, 28, 91), "W": (4, 13), "MS": (3, 12)}
 SEASONS_AVERAGED = 4
 CYCLES_NEEDED = 2  # a season is learnt only where it has been seen this often
+FEATURES_VERSION = 1  # to be raised with every change of what ``build_features`` makes
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class FeatureSpec:
     horizon: int
     known: tuple[str, ...]
     past: tuple[str, ...]
+    version: int = FEATURES_VERSION
 
     @classmethod
     def of(cls, use_case: UseCase) -> FeatureSpec:
@@ -51,7 +53,7 @@ class FeatureSpec:
     def windows(self) -> tuple[int, ...]:
         return ROLLING_WINDOWS[self.frequency.family]
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         """Columns of the feature matrix, in order."""
         fourier = [
@@ -71,11 +73,11 @@ class FeatureSpec:
             *CALENDAR[self.frequency.family],
         )
 
-    @cached_property
+    @property
     def linear(self) -> Flags:
-        """Columns that a linear model takes: all but the ordinal calendar numbers."""
-        ordinal = CALENDAR[self.frequency.family]
-        return np.array([name not in ordinal for name in self.names])
+        """Columns that a linear model takes: all but the ordinal calendar numbers at the end."""
+        count = len(self.names)
+        return np.arange(count) < count - len(CALENDAR[self.frequency.family])
 
 
 CALENDAR: dict[str, tuple[str, ...]] = {
@@ -91,7 +93,16 @@ def seasonal_lag(horizon: int, season: int) -> int:
 
 
 def build_features(panel: Panel, spec: FeatureSpec) -> Floats:
-    """Feature matrix (N, p) of a panel; NaN where history does not reach back far enough."""
+    """Feature matrix (N, p) of a panel; NaN where history does not reach back far enough.
+
+    Raises:
+        ValueError: ``spec`` comes from a model that was made with other feature definitions.
+    """
+    if spec.version != FEATURES_VERSION:
+        raise ValueError(
+            f"the model was made with version {spec.version} of the feature definitions, this is "
+            f"version {FEATURES_VERSION}; train it again"
+        )
     season, lag = spec.frequency.season, spec.seasonal_lag
     same_season = [shift(panel, panel.target, lag + k * season) for k in range(SEASONS_AVERAGED)]
     columns = [
@@ -118,20 +129,18 @@ def shift(panel: Panel, values: Floats, lag: int) -> Floats:
 def rolling_mean(panel: Panel, values: Floats, lag: int, window: int) -> Floats:
     """Mean (N) of the values that are there in the ``window`` periods that end ``lag`` before.
 
-    Sums run group by group, so that one group's large numbers cost its neighbours no precision.
+    Each window is summed anew: a running sum would carry one large value's rounding error through
+    all later windows, and on to the neighbours.
     """
     means = np.full(len(values), np.nan)
     for start, end in slices(panel.offsets):
         length = end - start - lag
         if length <= 0:
             continue
-        there = ~np.isnan(values[start : start + length])
-        sums = np.concatenate([[0.0], np.cumsum(np.where(there, values[start : start + length], 0.0))])
-        counts = np.concatenate([[0], np.cumsum(there)])
-        low = np.maximum(np.arange(1, length + 1) - window, 0)
-        count = counts[1:] - counts[low]
-        with np.errstate(invalid="ignore"):
-            means[start + lag : end] = np.where(count > 0, (sums[1:] - sums[low]) / count, np.nan)
+        padded = np.concatenate([np.full(window - 1, np.nan), values[start : start + length]])
+        sums = sliding_window_view(np.nan_to_num(padded), window).sum(axis=1)
+        counts = sliding_window_view(~np.isnan(padded), window).sum(axis=1)
+        means[start + lag : end] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     return means
 
 
@@ -163,8 +172,7 @@ def _last_values(panel: Panel, origins: Ints) -> Floats:
 def _mean_of(columns: list[Floats]) -> Floats:
     stack = np.stack(columns)
     count = (~np.isnan(stack)).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        mean: Floats = np.where(count > 0, np.nansum(stack, axis=0) / count, np.nan)
+    mean: Floats = np.where(count > 0, np.nansum(stack, axis=0) / np.maximum(count, 1), np.nan)
     return mean
 
 

@@ -7,7 +7,6 @@ frequency. This module turns timestamps into period numbers and back, vectorised
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -60,7 +59,7 @@ class Frequency:
     def cycles(self) -> tuple[Cycle, ...]:
         return CYCLES[self.family]
 
-    @cached_property
+    @property
     def _weekday_shift(self) -> int:
         return MONDAY_EPOCH + WEEKDAYS.index(self.code[2:])
 

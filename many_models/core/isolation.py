@@ -1,4 +1,4 @@
-"""One bad group never fails its neighbours: work on many groups at once, blame one."""
+"""Many groups at once, but no more than memory bears, and one bad group fails alone."""
 
 from __future__ import annotations
 
@@ -11,16 +11,33 @@ from many_models.core.dataset import Ints
 
 Outcome = TypeVar("Outcome")
 
+PERIODS_AT_ONCE = 250_000  # a feature matrix of some 100 MB
+
 
 def run_isolated(
+    groups: Ints,
+    periods: Ints,
+    work: Callable[[Ints], dict[int, Outcome]],
+    blame: Callable[[int, Exception], Outcome],
+) -> dict[int, Outcome]:
+    """Outcome of every group: ``work`` on a batch of them, or, where it raises, on each half in turn.
+
+    A batch is full when its groups span ``PERIODS_AT_ONCE`` by ``periods``, the length of each. A
+    shard is sized by its rows, which says little of a group that sells once a month. ``blame`` makes
+    the outcome of a group on which ``work`` raises even when it stands alone.
+    """
+    batch = np.cumsum(periods) // PERIODS_AT_ONCE
+    outcomes: dict[int, Outcome] = {}
+    for members in np.split(groups, np.flatnonzero(np.diff(batch)) + 1):
+        outcomes |= _run_halved(members, work, blame)
+    return outcomes
+
+
+def _run_halved(
     groups: Ints,
     work: Callable[[Ints], dict[int, Outcome]],
     blame: Callable[[int, Exception], Outcome],
 ) -> dict[int, Outcome]:
-    """Outcome of every group: ``work`` on all of them, or, where it raises, on each half in turn.
-
-    ``blame`` makes the outcome of a group on which ``work`` raises even when it stands alone.
-    """
     if not len(groups):
         return {}
     try:
@@ -29,4 +46,4 @@ def run_isolated(
         if len(groups) == 1:
             return {int(groups[0]): blame(int(groups[0]), error)}
     first, second = np.array_split(groups, 2)
-    return run_isolated(first, work, blame) | run_isolated(second, work, blame)
+    return _run_halved(first, work, blame) | _run_halved(second, work, blame)

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from many_models.core.errors import UseCaseError
 
 _KEY_SPECIAL = re.compile(r"[%,=\x00-\x1f]")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _PARTITION_SPECIAL = re.compile(r"[%\x00-\x1f]|\.{3,}")
 _NAME_UNSAFE = re.compile(r"[^\w-]+")
-_NAME_LENGTH_MAX = 200
+_NAME_LENGTH_MAX = 200  # of MLflow's 256 characters; the digest comes on top
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -34,11 +35,11 @@ def parse_group_key(text: str, columns: Sequence[str]) -> tuple[str, ...]:
     """Values of the key columns in a composite key, in the order of ``columns``.
 
     Raises:
-        UseCaseError: when a column is missing, unknown or given twice.
+        UseCaseError: when a column is missing, unknown, given twice or without a value.
     """
     pairs = [part.partition("=") for part in text.split(",")]
-    values = {name: re.sub("%([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), v) for name, _, v in pairs}
-    if sorted(name for name, _, _ in pairs) != sorted(columns):
+    values = {name: _ESCAPE.sub(lambda found: chr(int(found[1], 16)), v) for name, _, v in pairs}
+    if sorted(name + sign for name, sign, _ in pairs) != sorted(f"{name}=" for name in columns):
         expected = ",".join(f"{column}=..." for column in columns)
         raise UseCaseError(f"key {text!r} does not name this use case's columns; write {expected}")
     return tuple(values[column] for column in columns)
@@ -60,14 +61,14 @@ def partition_of_hash(key: str, buckets: int) -> str:
 
 
 def model_name(use_case: str, columns: Sequence[str], values: Sequence[str]) -> str:
-    """Registered model's name, such as ``grocery.17.DELI``; at most about 200 characters.
+    """Registered model's name, such as ``grocery.17.DELI``; at most 217 characters.
 
-    Whatever MLflow or a URL would not bear becomes ``_``, and a digest of the composite key is then
-    appended, so that two keys never share a name.
+    Whatever MLflow or a URL would not bear becomes ``_``. Then, and where the name is too long, a
+    digest of the composite key is appended after one more dot, so that two keys never share a name.
     """
     parts = [_NAME_UNSAFE.sub("_", value) for value in values]
     name = ".".join([use_case, *parts])
     if parts == list(values) and all(values) and len(name) <= _NAME_LENGTH_MAX:
         return name
-    digest = hashlib.blake2b(group_key(columns, values).encode(), digest_size=6).hexdigest()
-    return f"{name[:_NAME_LENGTH_MAX]}-{digest}"
+    digest = hashlib.blake2b(group_key(columns, values).encode(), digest_size=8).hexdigest()
+    return f"{name[:_NAME_LENGTH_MAX]}.{digest}"

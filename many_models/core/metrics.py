@@ -63,7 +63,8 @@ def interval_halfwidth(residuals: Floats, level: float) -> Floats:
     """
     flat = np.sort(np.abs(residuals).reshape(len(residuals), -1), axis=1)  # NaN sorts last
     count = (~np.isnan(flat)).sum(axis=1)
-    rank = np.clip(np.ceil((count + 1) * level).astype(int), 1, np.maximum(count, 1))
+    exact = np.round((count + 1) * level, 9)  # 100 * 0.55 is 55.00000000000001
+    rank = np.clip(np.ceil(exact).astype(int), 1, np.maximum(count, 1))
     return flat[np.arange(len(flat)), rank - 1] if flat.shape[1] else np.full(len(flat), np.nan)
 
 
@@ -84,6 +85,5 @@ def _mean(values: Floats) -> Floats:
     """Mean (G) over all but the first axis, of what is there."""
     flat = values.reshape(len(values), -1)
     count = (~np.isnan(flat)).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean: Floats = np.where(count > 0, np.nansum(flat, axis=1) / count, np.nan)
+    mean: Floats = np.where(count > 0, np.nansum(flat, axis=1) / np.maximum(count, 1), np.nan)
     return mean

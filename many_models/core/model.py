@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from many_models.core.candidates import FittedCandidate
+from many_models.core.candidates import FittedCandidate, forecast
 from many_models.core.dataset import Floats, Ints
 from many_models.core.features import FeatureSpec, build_features, seasonal_naive
 from many_models.core.panel import Panel, fill_known
@@ -25,8 +25,9 @@ PICKLE_PROTOCOL = 5  # fixed, so that the same model gives the same bytes and th
 class ForecastModel:
     """Forecasts one group up to ``horizon`` periods after ``origin``, the last period it has seen.
 
-    ``target`` (T), ``known`` (T, K) and ``past`` (T, P) are the last T periods through the origin;
-    ``history`` counts all periods the group had; ``halfwidth`` is the interval's, in the target's unit.
+    ``target`` (T) and ``past`` (T, P) are the last T periods through the origin, ``last_known`` (K)
+    the known features' last values; ``history`` counts all periods the group had; ``halfwidth`` is
+    the interval's, in the target's unit.
     """
 
     key: tuple[str, ...]
@@ -38,7 +39,7 @@ class ForecastModel:
     origin: int
     history: int
     target: Floats
-    known: Floats
+    last_known: Floats
     past: Floats
     halfwidth: float
     floor: float | None
@@ -46,11 +47,14 @@ class ForecastModel:
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Forecasts of rows with the time column and the known features (any order of times).
 
+        A known feature that is null takes its last value, or zero, as the use case says.
+
         Returns:
             ``prediction``, ``lower`` and ``upper`` in the target's unit, with the index of ``rows``.
 
         Raises:
-            ValueError: a column is missing, or a time is off the grid or outside the horizon.
+            ValueError: a column is missing, a time occurs twice, is off the grid or outside the
+                horizon, or the forecast is not finite.
         """
         ahead = self._periods_ahead(rows)
         panel = self._panel(rows, ahead)
@@ -71,7 +75,10 @@ class ForecastModel:
         missing = [name for name in (self.time_column, *self.spec.known) if name not in rows]
         if missing:
             raise ValueError(f"column {missing[0]!r} is missing; the rows have {list(rows.columns)}")
-        times = pd.to_datetime(rows[self.time_column]).to_numpy().astype("datetime64[us]")
+        parsed = pd.to_datetime(rows[self.time_column])
+        if parsed.dt.tz is not None:
+            raise ValueError(f"{self.time_column} has the time zone {parsed.dt.tz}; leave it away")
+        times = parsed.to_numpy().astype("datetime64[us]")
         periods = self.spec.frequency.to_period(times)
         ahead = periods - self.origin
         first, last = self.spec.frequency.to_time(np.array([1, self.spec.horizon]) + self.origin)
@@ -82,13 +89,16 @@ class ForecastModel:
                 f"{self.time_column} {times[outside][0]} cannot be forecast: this model takes times of "
                 f"frequency {self.spec.frequency.code!r} from {first} to {last}"
             )
+        if parsed.duplicated().any():
+            twice = times[parsed.duplicated()][0]
+            raise ValueError(f"{self.time_column} {twice} occurs twice; give one row for each time")
         return ahead
 
     def _panel(self, rows: pd.DataFrame, ahead: Ints) -> Panel:
         horizon, width = self.spec.horizon, len(self.spec.known)
         future = np.full((horizon, width), np.nan)
         future[ahead - 1] = rows[list(self.spec.known)].to_numpy(dtype=np.float64)
-        known = np.vstack([self.known, future])
+        known = np.vstack([np.tile(self.last_known, (len(self.target), 1)), future])
         ends = np.array([0, len(known)])
         for column, fill in enumerate(self.known_fill):
             known[:, column] = fill_known(known[:, column], ends, fill)
@@ -107,11 +117,9 @@ def forecast_with_interval(
     fitted: FittedCandidate, x: Floats, naive: Floats, halfwidth: float, floor: float | None
 ) -> tuple[Floats, Floats, Floats]:
     """Prediction, lower and upper bound, each (n,), none below the floor."""
-    prediction = fitted.predict(x, naive)
-    bounds = (prediction, prediction - halfwidth, prediction + halfwidth)
-    if floor is None:
-        return bounds
-    return (np.maximum(bounds[0], floor), np.maximum(bounds[1], floor), np.maximum(bounds[2], floor))
+    prediction = forecast(fitted, x, naive, floor)
+    lower = prediction - halfwidth
+    return prediction, lower if floor is None else np.maximum(lower, floor), prediction + halfwidth
 
 
 def dump_model(model: ForecastModel) -> tuple[bytes, str]:

@@ -22,7 +22,8 @@ class Panel:
 
     ``starts`` (G) is each group's first period, ``history`` (G) the periods it has been observed
     for (longer than the panel where only a tail is at hand), ``target`` (N) is NaN where missing
-    and after the origin, ``known`` (N, K) is complete, ``past`` (N, P) is NaN where missing.
+    and after the origin, ``known`` (N, K) is NaN only where a group has no value at all, ``past``
+    (N, P) is NaN where missing.
     """
 
     origin: int
@@ -61,11 +62,19 @@ class Panel:
 
 
 def build_panel(
-    dataset: Dataset, groups: Ints, use_case: UseCase, *, origin: int, ahead: int = 0
+    dataset: Dataset,
+    groups: Ints,
+    use_case: UseCase,
+    *,
+    origin: int,
+    ahead: int = 0,
+    data_through: int | None = None,
 ) -> Panel:
     """Panel of the given groups, each of which is observed at or before ``origin``.
 
-    Targets and past-only values after the origin are not used; known features are.
+    Targets and past-only values after the origin are not used; known features are. Periods after
+    ``data_through`` (default: the origin) have not been ingested yet, so that a period without a row
+    is missing there even where gaps are zeros. A row whose target is null is missing anywhere.
     """
     position = np.full(len(dataset.keys), -1)
     position[groups] = np.arange(len(groups))
@@ -79,11 +88,12 @@ def build_panel(
     rows = np.flatnonzero(in_grid)
     at = grid.offsets[place[rows]] + dataset.periods[rows] - starts[place[rows]]
     happened = grid.periods <= origin
-    gap = 0.0 if use_case.gaps == "zero" else np.nan
+    ingested = grid.periods <= (origin if data_through is None else data_through)
+    gap = np.where(ingested & (use_case.gaps == "zero"), 0.0, np.nan)
 
-    target = np.full(len(happened), gap)
+    target = gap.copy()
     target[at] = dataset.target[rows]
-    past = np.full((len(happened), dataset.past.shape[1]), gap)
+    past = np.repeat(gap[:, None], dataset.past.shape[1], axis=1)
     past[at] = dataset.past[rows]
     known = np.full((len(happened), dataset.known.shape[1]), np.nan)
     known[at] = dataset.known[rows]
@@ -124,7 +134,10 @@ def _reduce(function: np.ufunc, values: Ints, offsets: Ints) -> Ints:
 
 
 def fill_known(values: Floats, offsets: Ints, fill: str) -> Floats:
-    """Known feature (N) without gaps: zero, or the last value before (the first one after)."""
+    """Known feature (N) without gaps: zero, or the last value before (else the first one after).
+
+    A group without any value stays NaN where the last value should stand.
+    """
     missing = np.isnan(values)
     if fill == "zero" or not missing.any():
         return np.where(missing, 0.0, values)
@@ -132,7 +145,6 @@ def fill_known(values: Floats, offsets: Ints, fill: str) -> Floats:
     for start, end in slices(offsets):
         there = np.flatnonzero(~missing[start:end])
         if not len(there):
-            filled[start:end] = 0.0
             continue
         source = np.maximum(np.searchsorted(there, np.arange(end - start), side="right") - 1, 0)
         filled[start:end] = values[start:end][there[source]]

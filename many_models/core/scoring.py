@@ -22,7 +22,7 @@ from many_models.core.isolation import run_isolated
 from many_models.core.keys import group_key
 from many_models.core.metrics import interval_halfwidth
 from many_models.core.model import forecast_with_interval, load_model
-from many_models.core.panel import Panel, build_panel, count_observed
+from many_models.core.panel import Panel, build_panel, count_observed, first_observed
 from many_models.core.use_case import BASELINE, UseCase
 
 
@@ -97,24 +97,29 @@ def score_shard(
     *,
     partition: str,
     origin: np.datetime64,
+    data_through: np.datetime64 | None = None,
 ) -> tuple[pa.Table, pa.Table]:
     """Forecast the horizon after ``origin`` for every group of a shard (sorted by key and time).
 
-    ``champions`` are found by composite key.
+    ``champions`` are found by composite key. Where the data ends before the origin, ``data_through``
+    says so (default: the origin): what has not been ingested yet is missing, not zero.
 
     Returns:
         Predictions (``prediction_schema``) and one row per group (``scoring_schema``).
     """
     dataset = read_dataset(table, use_case)
-    period = int(use_case.frequency.to_period(np.array([origin]))[0])
+    moments = np.array([origin, origin if data_through is None else data_through])
+    period, through = use_case.frequency.to_period(moments).tolist()
     counts = count_observed(dataset, period)
     nothing = Problem("no_observations", f"no {use_case.target} at or before {origin}")
     scores = {g: _unserved(nothing) for g in np.flatnonzero(counts == 0).tolist()}
     scores |= {g: _unserved(problem) for g, problem in dataset.problems.items()}
-    usable = [group for group in range(len(dataset.keys)) if group not in scores]
+    rest = [group for group in range(len(dataset.keys)) if group not in scores]
+    usable = np.array(rest, dtype=np.int64)
     scores |= run_isolated(
-        np.array(usable, dtype=np.int64),
-        lambda groups: _Scorer(dataset, groups, use_case, period).score(champions),
+        usable,
+        period + 1 - first_observed(dataset, period)[usable],
+        lambda groups: _Scorer(dataset, groups, use_case, period, through).score(champions),
         lambda _, error: _unserved(Problem("scoring_error", f"{type(error).__name__}: {error}")),
     )
     return _tables(dataset, scores, use_case, partition, period)
@@ -132,16 +137,26 @@ class _Scorer:
     groups: Ints
     use_case: UseCase
     origin: int
+    data_through: int
 
     def score(self, champions: Mapping[str, Champion]) -> dict[int, GroupScore]:
-        keys = (group_key(self.use_case.keys, self.dataset.keys[g]) for g in self.groups.tolist())
-        served = [self._serve(index, champions.get(key)) for index, key in enumerate(keys)]
+        names = (group_key(self.use_case.keys, self.dataset.keys[g]) for g in self.groups.tolist())
+        found = [champions.get(name) for name in names]
+        if any(found):
+            _ = self.features  # what fails in here is no champion's fault
+        served = [self._serve(index, champion) for index, champion in enumerate(found)]
         return dict(zip(self.groups.tolist(), served, strict=True))
 
     @cached_property
     def panel(self) -> Panel:
-        ahead = self.use_case.horizon
-        return build_panel(self.dataset, self.groups, self.use_case, origin=self.origin, ahead=ahead)
+        return build_panel(
+            self.dataset,
+            self.groups,
+            self.use_case,
+            origin=self.origin,
+            ahead=self.use_case.horizon,
+            data_through=self.data_through,
+        )
 
     @cached_property
     def features(self) -> Floats:
@@ -162,6 +177,8 @@ class _Scorer:
         horizon, season = self.use_case.horizon, self.use_case.frequency.season
         origins = fold_origins(self.use_case, self.origin)
         forecast = seasonal_naive(self.panel, origins, horizon, season)
+        if self.use_case.prediction_floor is not None:
+            forecast = np.maximum(forecast, self.use_case.prediction_floor)
         actual = self.panel.values_at(self.panel.target, origins[:, None] + 1 + np.arange(horizon))
         return interval_halfwidth(forecast - actual, self.use_case.validation.interval)
 
@@ -173,8 +190,6 @@ class _Scorer:
             except Exception as error:
                 problem = Problem("champion_failed", f"{champion.name}: {type(error).__name__}: {error}")
         forecast = self._forecast(index, SeasonalNaive(), float(self.naive_halfwidth[index]))
-        if np.isnan(forecast[0]).any():
-            return _unserved(Problem("no_forecast", "the history is too thin for the baseline"))
         return GroupScore("baseline", BASELINE, problem, forecast)
 
     def _serve_model(self, index: int, champion: Champion) -> GroupScore:
@@ -182,12 +197,12 @@ class _Scorer:
             raise ValueError(champion.error)
         model = load_model(champion.payload)
         if model.spec != FeatureSpec.of(self.use_case):
-            raise ValueError("it was trained with other features, frequency or horizon; train it again")
+            raise ValueError("its features, frequency or horizon are not the use case's; train it again")
+        if model.key != (key := self.dataset.keys[self.groups[index]]):
+            raise ValueError(f"it is the model of {model.key}, not of {key}; train it again")
         if model.origin > self.origin:
             raise ValueError("it has seen data after this forecast origin")
         forecast = self._forecast(index, model.fitted, model.halfwidth)
-        if not np.isfinite(forecast[0]).all():
-            raise ValueError("its forecast is not finite")
         return GroupScore("model", model.candidate, None, forecast, champion)
 
     def _forecast(self, index: int, fitted: FittedCandidate, halfwidth: float) -> Floats:

@@ -1,7 +1,7 @@
 """Training one shard: screen, backtest, choose, refit; one outcome for every group.
 
-Pure: an Arrow table of whole groups in, an Arrow table of ledger rows and payloads out. The whole shard
-goes through at once; when that fails, the shard is halved until the group at fault stands alone.
+Pure: an Arrow table of whole groups in, an Arrow table of ledger rows and payloads out. Many groups
+go through at once; when that fails, they are halved until the group at fault stands alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from many_models.core.use_case import BASELINE, UseCase
 def train_shard(
     table: pa.Table, use_case: UseCase, *, partition: str, trained_through: np.datetime64
 ) -> pa.Table:
-    """Train every group of a shard (rows sorted by key and time) on data through ``trained_through``.
+    """Train every group of a shard (sorted by key and time) on data through ``trained_through``.
 
     Returns:
         One row per group in ``ledger.training_schema``, in the order of the shard.
@@ -41,9 +41,11 @@ def train_shard(
         **{g: shard.ended(g, "skipped", p) for g, p in shard.reasons_to_skip.items()},
         **{g: shard.ended(g, "failed", p) for g, p in dataset.problems.items()},
     }
-    trainable = [group for group in range(len(dataset.keys)) if group not in outcomes]
+    rest = [group for group in range(len(dataset.keys)) if group not in outcomes]
+    trainable = np.array(rest, dtype=np.int64)
     outcomes |= run_isolated(
-        np.array(trainable, dtype=np.int64),
+        trainable,
+        origin + 1 - first_observed(dataset, origin)[trainable],
         lambda groups: _train_together(shard, groups),
         lambda group, error: shard.ended(group, "failed", _training_error(error)),
     )
@@ -104,14 +106,17 @@ def _train_together(shard: _Shard, groups: Ints) -> dict[int, GroupOutcome]:
         begun = time.perf_counter()
         training, problem = contest.decide(index, shard.dataset.keys[group])
         seconds = shared_seconds + backtest.seconds[index] + time.perf_counter() - begun
-        status: Status = "trained" if training else "failed"
+        status: Status = "trained" if training else "skipped"
         outcomes[group] = shard.ended(group, status, problem, training, float(seconds))
     return outcomes
 
 
 @dataclass(frozen=True)
 class _Contest:
-    """Candidates with their backtest: decides for one group at a time."""
+    """Candidates with their backtest: decides for one group at a time.
+
+    A group on which the baseline has no score is not trained: there is nothing to compare with.
+    """
 
     panel: Panel
     features: Floats
@@ -168,7 +173,7 @@ class _Contest:
             origin=panel.origin,
             history=int(panel.history[index]),
             target=panel.target[tail].copy(),
-            known=panel.known[tail].copy(),
+            last_known=panel.known[rows.stop - 1].copy(),
             past=panel.past[tail].copy(),
             halfwidth=halfwidth,
             floor=self.use_case.prediction_floor,

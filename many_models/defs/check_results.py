@@ -60,7 +60,7 @@ def yield_results(
                 severity=result.severity,
                 blocking=False,
                 target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=materialization, run_id=context.run_id, timestamp=0.0
+                    storage_id=materialization, run_id=context.run.run_id, timestamp=0.0
                 )
                 if materialization is not None
                 else None,

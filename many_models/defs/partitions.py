@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 import dagster as dg
 import numpy as np
 
+from many_models.core.errors import LakeError
 from many_models.core.frequency import WEEKDAYS
 from many_models.core.use_case import UseCase
 from many_models.steps.ingest import TimeWindow
@@ -39,11 +40,20 @@ def windows_of(
     return [TimeWindow(k, _plain(w.start), _plain(w.end)) for k, w in found]
 
 
-def origin_of(use_case: UseCase, window: TimeWindow) -> datetime:
-    """Forecast origin of a window: the last period that begins in it."""
-    last = np.array([window.end - timedelta(microseconds=1)], dtype="datetime64[us]")
-    frequency = use_case.frequency
-    origin: datetime = frequency.to_time(frequency.to_period(last))[0].item()
+def origin_of(use_case: UseCase, window: TimeWindow, through: datetime) -> datetime:
+    """Forecast origin of a window: the last period that begins in it and has data.
+
+    Raises:
+        LakeError: the data ends (at ``through``) before the window.
+    """
+    if through < window.start:
+        raise LakeError(
+            f"no forecast from {window.key}: the data of {use_case.name!r} ends at {through}; "
+            "materialize raw_data and grouped_datasets for later windows first"
+        )
+    last = min(window.end - timedelta(microseconds=1), through)
+    periods = use_case.frequency.to_period(np.array([last], dtype="datetime64[us]"))
+    origin: datetime = use_case.frequency.to_time(periods)[0].item()
     return origin
 
 

@@ -13,6 +13,7 @@ from many_models.defs.check_results import CheckResult, Event, check_spec, yield
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
 from many_models.defs.resources import LakeResource, RegistryResource, SparkResource, StoreResource
 from many_models.steps.forecast_review import count_coverage, select_examples
+from many_models.steps.group import data_through
 from many_models.steps.results import timed
 from many_models.steps.score import score_origin
 
@@ -46,27 +47,30 @@ def build_predictions(
         store: StoreResource,
     ) -> dg.MaterializeResult:
         results = store.open(use_case)
-        windows = windows_of(origins, context.partition_keys)
+        through = data_through(use_case, lake.open())
+        moments = {
+            window.key: origin_of(use_case, window, through)
+            for window in windows_of(origins, context.partition_keys)
+        }
         with timed(results, "predictions", context.run_id) as stage:
             scored = {
-                window.key: score_origin(
+                key: score_origin(
                     use_case,
-                    origin_of(use_case, window),
+                    origin,
                     context.run_id,
                     spark=spark.open(),
                     lake=lake.open(),
                     production=production_registry.open(use_case),
                     results=results,
                 )
-                for window in windows
+                for key, origin in moments.items()
             }
             stage.count(partitions=len(scored), rows=sum(s.rows for s in scored.values()))
         describe_partitions(
             context,
             {k: {**asdict(s), "dagster/partition_row_count": s.rows} for k, s in scored.items()},
         )
-        last = origin_of(use_case, windows[-1])
-        examples = select_examples(use_case, last, lake.open(), results)
+        examples = select_examples(use_case, max(moments.values()), lake.open(), results)
         return dg.MaterializeResult(
             metadata={"examples": dg.MetadataValue.md(plot_forecasts(examples, use_case.target))}
         )
@@ -83,9 +87,9 @@ def build_predictions_check(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetCh
     def predictions_check(
         context: dg.AssetCheckExecutionContext, lake: LakeResource, store: StoreResource
     ) -> Iterator[Event]:
-        found = {}
+        found, through = {}, data_through(use_case, lake.open())
         for window in windows_of(origins, context.partition_keys):
-            origin = origin_of(use_case, window)
+            origin = origin_of(use_case, window, through)
             coverage = count_coverage(use_case, origin, lake.open(), store.open(use_case))
             found[window.key] = CheckResult(coverage.holds, coverage.text, asdict(coverage))
         yield from yield_results(context, specs, {"every_group_covered": found})

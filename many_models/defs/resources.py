@@ -1,6 +1,8 @@
 """Resources: settings with types, each of which builds one adapter."""
 
 import os
+from collections.abc import Mapping
+from typing import Literal
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
@@ -39,9 +41,7 @@ class RegistryResource(dg.ConfigurableResource):
     artifacts: str
 
     def open(self, use_case: UseCase) -> MlflowRegistry:
-        registry = MlflowRegistry(self.uri, self.artifacts or None, use_case.name)
-        registry.check()
-        return registry
+        return _open_registry(self.uri, self.artifacts, use_case)
 
 
 class StoreResource(dg.ConfigurableResource):
@@ -69,6 +69,23 @@ class SparkResource(LazyPySparkResource):
             self._spark_session = builder.getOrCreate()
         session: SparkSession = self._spark_session
         return session
+
+
+def _open_registry(uri: str, artifacts: str, use_case: UseCase) -> MlflowRegistry:
+    registry = MlflowRegistry(uri, artifacts or None, use_case.name)
+    registry.check()
+    return registry
+
+
+def build_registry(
+    use_case: UseCase, name: Literal["training", "production"], environ: Mapping[str, str]
+) -> MlflowRegistry:
+    """One of the two registries outside of Dagster, from the same settings."""
+    uri, artifacts = {
+        "training": (settings.TRAINING_REGISTRY, settings.TRAINING_ARTIFACTS),
+        "production": (settings.PRODUCTION_REGISTRY, settings.PRODUCTION_ARTIFACTS),
+    }[name]
+    return _open_registry(environ[uri], environ[artifacts], use_case)
 
 
 def build_resources() -> dict[str, dg.ConfigurableResource]:

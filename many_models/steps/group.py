@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow.compute as pc
@@ -90,6 +91,11 @@ def read_shards(
     if not shards:
         raise LakeError(f"{table.uri} holds none of the partitions; materialize grouped_datasets")
     return sorted(shards, key=lambda shard: (-shard.rows, shard.partition, shard.number))
+
+
+def data_through(use_case: UseCase, lake: Lake) -> datetime:
+    """Last time with a target in the raw data that the grouped datasets were made from."""
+    return max(datetime.fromisoformat(shard.data_through) for shard in read_shards(use_case, lake))
 
 
 def compare_with_raw(

@@ -147,6 +147,16 @@ def test_a_second_registration_makes_a_version_and_moves_the_alias(
     assert pickle.loads(registry.read(champion).payload) == ConstantModel(2.0)
 
 
+def test_a_challenger_of_another_partition_leaves_the_champion_where_it_is(
+    registry: MlflowRegistry,
+) -> None:
+    (champion,) = register(registry, [constant_record("a", partition="17")], alias="champion")
+    register(registry, [constant_record("a", partition="18")])
+
+    assert registry.champions("grocery", ["17"]) == [champion]
+    assert registry.champions("grocery", ["18"]) == []
+
+
 @pytest.mark.parametrize(
     ("refused", "reason"),
     [
@@ -327,6 +337,16 @@ def test_two_writers_at_once_leave_versions_without_gaps(registry: MlflowRegistr
 
 def test_a_server_serves_as_well_as_a_database(registry_server: str) -> None:
     registry = MlflowRegistry(registry_server, None, "training")
+    _finds_and_reads_what_it_registers(registry)
+
+
+@pytest.mark.postgres
+def test_postgres_serves_as_well_as_sqlite(postgres_url: str, tmp_path: Path) -> None:
+    registry = MlflowRegistry(postgres_url, str(tmp_path / "artifacts"), "training")
+    _finds_and_reads_what_it_registers(registry)
+
+
+def _finds_and_reads_what_it_registers(registry: MlflowRegistry) -> None:
     registry.check()
     records = [constant_record(f"m{n}", float(n), partition=v) for n, v in enumerate(ODD_VALUES)]
     register(registry, records, alias="champion", example=ROWS)
