@@ -80,7 +80,9 @@ def demo() -> None:
         (home / "demo").mkdir(parents=True, exist_ok=True)
         load_demo_source(home / "demo" / "grocery.db")
     _run(load_use_case(PACKAGED_USE_CASES / "grocery.yaml"), (), False)
-    click.echo("\nNext: `make ui` shows all of this in Dagster; README.md leads on to your own data.")
+    click.echo(
+        "\nNext: `make ui` shows all of this in Dagster; README.md leads on to your own data."
+    )
 
 
 def _run(use_case: UseCase, partitions: tuple[str, ...], refresh: bool) -> None:

@@ -79,9 +79,7 @@ class LakeTable:
         """Folder within the table for files that no reader sees before ``commit``."""
         return f"{STAGED_FOLDER}{uuid.uuid4().hex}"
 
-    def commit(
-        self, files: Iterable[LakeFile], *, replace: Sequence[str], run_id: str
-    ) -> int:
+    def commit(self, files: Iterable[LakeFile], *, replace: Sequence[str], run_id: str) -> int:
         """Make staged files the whole content of the partitions in ``replace``, in one commit.
 
         ``replace`` holds values of the first partition column. Returns the table's new version.
@@ -188,7 +186,5 @@ class _Incoming:
 
     def _complete(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         added = pa.repeat(pa.scalar(self._value), batch.num_rows)
-        columns = [
-            added if name == self._column else batch[name] for name in self._schema.names
-        ]
+        columns = [added if name == self._column else batch[name] for name in self._schema.names]
         return pa.record_batch(columns, schema=self._schema)

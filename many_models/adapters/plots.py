@@ -38,7 +38,9 @@ def plot_scores(ledger: pa.Table, metric: str) -> str:
     axes = figure.subplots()
     edges = np.linspace(0, np.quantile(frame.to_numpy(), 0.99) + 1e-9, 40)
     axes.hist(frame["baseline_score"].clip(upper=edges[-1]), edges, color=GREY, label="baseline")
-    axes.hist(frame["score"].clip(upper=edges[-1]), edges, color=BLUE, alpha=0.75, label="chosen model")
+    axes.hist(
+        frame["score"].clip(upper=edges[-1]), edges, color=BLUE, alpha=0.75, label="chosen model"
+    )
     axes.set(xlabel=f"{metric} in the backtest (lower is better)", ylabel="groups")
     _finish(axes)
     return _as_markdown(figure, "scores")

@@ -133,5 +133,3 @@ def read_table(spark: SparkSession, table: LakeTable) -> DataFrame:
     if not files:
         raise LakeError(f"{table.uri} is empty; materialize raw_data for windows that have data")
     return spark.read.parquet(*files)
-
-

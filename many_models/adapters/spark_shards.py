@@ -69,14 +69,16 @@ def run_tasks(
                 done.add(int(row.groups))
                 yield pd.DataFrame({"number": [row.number], "result": [result]})
 
-    spread = spark.createDataFrame(manifest).repartitionById(len(tasks), F.col("number").cast("int"))
-    with _reporting(done, progress):
+    spread = spark.createDataFrame(manifest).repartitionById(
+        len(tasks), F.col("number").cast("int")
+    )
+    with _Reporter(done, progress):
         rows = spread.mapInPandas(run_batches, "number long, result binary").collect()
     found = {row["number"]: pickle.loads(row["result"]) for row in rows}
     return [found[number] for number in range(len(tasks))]
 
 
-class _reporting:
+class _Reporter:
     """Logs an accumulator's growth every few seconds while a Spark job runs."""
 
     def __init__(self, done: Accumulator[int], progress: Progress) -> None:
@@ -97,4 +99,6 @@ class _reporting:
             self._log()
 
     def _log(self) -> None:
-        logger.info("%s %d / %d groups", self._progress.verb, self._done.value, self._progress.total)
+        logger.info(
+            "%s %d / %d groups", self._progress.verb, self._done.value, self._progress.total
+        )

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 RIDGE_PENALTIES = np.logspace(-3, 3, 13)
 CONSTANT_BELOW = 1e-9  # standard deviation in units of the mean
-TREES = 100
+TREES = 60
 TREE_SETTINGS: dict[str, Any] = {
     "objective": "regression",
-    "learning_rate": 0.06,
-    "num_leaves": 15,
+    "learning_rate": 0.07,
+    "num_leaves": 6,
     "max_bin": 63,
-    "min_data_in_leaf": 10,
+    "min_data_in_leaf": 20,
     "lambda_l2": 1.0,
     "feature_fraction": 0.8,
     "num_threads": 1,
@@ -144,7 +144,9 @@ def fit_gradient_boosting(x: Floats, y: Floats, linear: Flags) -> GradientBoosti
     import lightgbm
 
     data = lightgbm.Dataset(x, y, free_raw_data=True, params=TREE_SETTINGS)
-    return GradientBoosting(lightgbm.train(TREE_SETTINGS, data, num_boost_round=TREES))
+    # Kept as it is: LightGBM would write the trees out and read them back in.
+    trees = lightgbm.train(TREE_SETTINGS, data, TREES, keep_training_booster=True)
+    return GradientBoosting(trees)
 
 
 CANDIDATES: dict[str, Candidate] = {

@@ -108,7 +108,10 @@ def build_features(panel: Panel, spec: FeatureSpec) -> Floats:
     columns = [
         *_fourier(panel, spec.frequency),
         *panel.known.T,
-        *(panel.known[:, a] * panel.known[:, b] for a, b in combinations(range(len(spec.known)), 2)),
+        *(
+            panel.known[:, a] * panel.known[:, b]
+            for a, b in combinations(range(len(spec.known)), 2)
+        ),
         same_season[0],
         _mean_of(same_season),
         *(rolling_mean(panel, panel.target, spec.horizon, window) for window in spec.windows),
@@ -179,7 +182,9 @@ def _mean_of(columns: list[Floats]) -> Floats:
 def _fourier(panel: Panel, frequency: Frequency) -> list[Floats]:
     columns: list[Floats] = []
     for cycle in frequency.cycles:
-        known_well = np.repeat(panel.history >= CYCLES_NEEDED * cycle.periods, np.diff(panel.offsets))
+        known_well = np.repeat(
+            panel.history >= CYCLES_NEEDED * cycle.periods, np.diff(panel.offsets)
+        )
         angle = 2 * np.pi * panel.periods / cycle.periods
         for harmonic in range(1, cycle.harmonics + 1):
             columns.append(np.where(known_well, np.sin(harmonic * angle), 0.0))

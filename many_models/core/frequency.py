@@ -12,7 +12,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-FrequencyCode = Literal["h", "D", "W-MON", "W-TUE", "W-WED", "W-THU", "W-FRI", "W-SAT", "W-SUN", "MS"]
+FrequencyCode = Literal[
+    "h", "D", "W-MON", "W-TUE", "W-WED", "W-THU", "W-FRI", "W-SAT", "W-SUN", "MS"
+]
 FREQUENCY_CODES: tuple[str, ...] = get_args(FrequencyCode)
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONDAY_EPOCH = 4  # 1970-01-05 was a Monday

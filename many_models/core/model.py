@@ -74,7 +74,9 @@ class ForecastModel:
     def _periods_ahead(self, rows: pd.DataFrame) -> Ints:
         missing = [name for name in (self.time_column, *self.spec.known) if name not in rows]
         if missing:
-            raise ValueError(f"column {missing[0]!r} is missing; the rows have {list(rows.columns)}")
+            raise ValueError(
+                f"column {missing[0]!r} is missing; the rows have {list(rows.columns)}"
+            )
         parsed = pd.to_datetime(rows[self.time_column])
         if parsed.dt.tz is not None:
             raise ValueError(f"{self.time_column} has the time zone {parsed.dt.tz}; leave it away")

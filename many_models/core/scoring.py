@@ -143,7 +143,7 @@ class _Scorer:
         names = (group_key(self.use_case.keys, self.dataset.keys[g]) for g in self.groups.tolist())
         found = [champions.get(name) for name in names]
         if any(found):
-            _ = self.features  # what fails in here is no champion's fault
+            _ = self.features  # made here, since what fails in it is no champion's fault
         served = [self._serve(index, champion) for index, champion in enumerate(found)]
         return dict(zip(self.groups.tolist(), served, strict=True))
 
@@ -188,8 +188,11 @@ class _Scorer:
             try:
                 return self._serve_model(index, champion)
             except Exception as error:
-                problem = Problem("champion_failed", f"{champion.name}: {type(error).__name__}: {error}")
-        forecast = self._forecast(index, SeasonalNaive(), float(self.naive_halfwidth[index]))
+                problem = Problem(
+                    "champion_failed", f"{champion.name}: {type(error).__name__}: {error}"
+                )
+        nothing = np.empty((self.use_case.horizon, 0))
+        forecast = self._forecast(index, SeasonalNaive(), nothing, self.naive_halfwidth[index])
         return GroupScore("baseline", BASELINE, problem, forecast)
 
     def _serve_model(self, index: int, champion: Champion) -> GroupScore:
@@ -197,17 +200,18 @@ class _Scorer:
             raise ValueError(champion.error)
         model = load_model(champion.payload)
         if model.spec != FeatureSpec.of(self.use_case):
-            raise ValueError("its features, frequency or horizon are not the use case's; train it again")
+            raise ValueError(
+                "its features, frequency or horizon are not the use case's; train it again"
+            )
         if model.key != (key := self.dataset.keys[self.groups[index]]):
             raise ValueError(f"it is the model of {model.key}, not of {key}; train it again")
         if model.origin > self.origin:
             raise ValueError("it has seen data after this forecast origin")
-        forecast = self._forecast(index, model.fitted, model.halfwidth)
+        forecast = self._forecast(index, model.fitted, self.features[index], model.halfwidth)
         return GroupScore("model", model.candidate, None, forecast, champion)
 
-    def _forecast(self, index: int, fitted: FittedCandidate, halfwidth: float) -> Floats:
-        x, naive = self.features[index], self.naive[index]
-        floor = self.use_case.prediction_floor
+    def _forecast(self, index: int, fitted: FittedCandidate, x: Floats, halfwidth: float) -> Floats:
+        naive, floor = self.naive[index], self.use_case.prediction_floor
         return np.stack(forecast_with_interval(fitted, x, naive, halfwidth, floor))
 
 
@@ -236,22 +240,15 @@ def _tables(
     ledger = pa.Table.from_pylist(rows, schema=scoring_schema(use_case))
     served = [group for group in range(len(dataset.keys)) if scores[group].forecast is not None]
     repeated = ledger.take(np.repeat(served, use_case.horizon).astype(np.int64))
-    forecasts = [scores[group].forecast for group in served]
-    columns = np.concatenate([f for f in forecasts if f is not None], axis=1) if served else np.empty((3, 0))
-    return _prediction_table(repeated, columns, times[1:], use_case), ledger
-
-
-def _prediction_table(
-    groups: pa.Table, forecast: Floats, times: Any, use_case: UseCase
-) -> pa.Table:
-    count = groups.num_rows // use_case.horizon
+    forecasts = [f for group in served if (f := scores[group].forecast) is not None]
+    prediction, lower, upper = np.concatenate([np.empty((3, 0)), *forecasts], axis=1)
     computed = {
-        "time": pa.array(np.tile(times, count)),
-        "periods_ahead": pa.array(np.tile(np.arange(1, use_case.horizon + 1), count)),
-        "prediction": pa.array(forecast[0]),
-        "lower": pa.array(forecast[1], from_pandas=True),
-        "upper": pa.array(forecast[2], from_pandas=True),
+        "time": pa.array(np.tile(times[1:], len(served))),
+        "periods_ahead": pa.array(np.tile(ahead, len(served))),
+        "prediction": pa.array(prediction),
+        "lower": pa.array(lower, from_pandas=True),  # no interval is null, not NaN
+        "upper": pa.array(upper, from_pandas=True),
     }
     schema = prediction_schema(use_case)
-    arrays = [computed[name] if name in computed else groups[name] for name in schema.names]
-    return pa.table(arrays, schema=schema)
+    arrays = [computed[name] if name in computed else repeated[name] for name in schema.names]
+    return pa.table(arrays, schema=schema), ledger

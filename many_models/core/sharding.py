@@ -11,7 +11,7 @@ from many_models.core.keys import group_key, partition_of_hash, partition_of_val
 from many_models.core.use_case import UseCase
 
 ROWS_A_SHARD = 200_000
-GROUPS_A_SHARD = 200
+GROUPS_A_SHARD = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,13 @@ from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_datase
 from many_models.core.features import FeatureSpec, build_features
 from many_models.core.isolation import run_isolated
 from many_models.core.ledger import GroupOutcome, Status, Training, training_table
-from many_models.core.metrics import METRICS, Accuracy, interval_coverage, interval_halfwidth, measure
+from many_models.core.metrics import (
+    METRICS,
+    Accuracy,
+    interval_coverage,
+    interval_halfwidth,
+    measure,
+)
 from many_models.core.model import ForecastModel, dump_model
 from many_models.core.panel import Panel, build_panel, count_observed, first_observed, last_observed
 from many_models.core.screening import find_reasons_to_skip
@@ -187,4 +193,6 @@ def _training_error(error: Exception) -> Problem:
 def _describe_failures(errors: dict[str, str] | None) -> Problem | None:
     if not errors:
         return None
-    return Problem("candidate_failed", "; ".join(f"{name}: {text}" for name, text in errors.items()))
+    return Problem(
+        "candidate_failed", "; ".join(f"{name}: {text}" for name, text in errors.items())
+    )

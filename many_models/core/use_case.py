@@ -11,7 +11,14 @@ from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from many_models.core.frequency import Frequency, FrequencyCode
 
@@ -20,15 +27,32 @@ UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"
 CandidateName = Literal["seasonal_naive", "ridge", "gradient_boosting"]
 MetricName = Literal["mase", "wape", "smape", "mae", "rmse"]
 BASELINE: CandidateName = "seasonal_naive"
-RESERVED_COLUMNS = frozenset(
-    {"partition", "shard", "shard_groups", "data_through", "window", "run_id", "group_key"}
+LAKE_COLUMNS = frozenset("partition shard shard_groups data_through window".split())
+"""Columns that the lake adds to the source's; no column may be called like one."""
+
+RESULT_COLUMNS = LAKE_COLUMNS | frozenset(
+    # how groups are counted
+    "rows target_sum target_count last_time rows_grouped target_sum_grouped target_count_grouped "
+    "last_time_grouped partition_grouped "
+    # ledger and verdicts
+    "run_id trained_at data_version code_version group_key status reason error observations "
+    "first_time trained_through candidate score baseline_score candidate_scores mase wape smape mae "
+    "rmse bias coverage folds evaluated_from seconds payload payload_sha256 payload_bytes model_name "
+    "model_version model_run_id champion_score champion_version qualified accepted decided_at "
+    # predictions and how they were served
+    "origin time periods_ahead prediction lower upper source "
+    # tags of the registries
+    "use_case partition_key metric dagster_run_id artifact_location training_run training_version "
+    "verdict".split()
 )
+"""Names that key columns and static features may not take: both go into the tables of results and
+onto the models as tags."""
 
 
 class Section(BaseModel):
     """Every part of the file: immutable, and unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(Section):
@@ -38,7 +62,9 @@ class Source(Section):
     open); ``table`` is short for the plain query of one table.
     """
 
-    url: str = Field(min_length=1, description="database URL; ${NAME} is taken from the environment")
+    url: str = Field(
+        min_length=1, description="database URL; ${NAME} is taken from the environment"
+    )
     query: str | None = None
     table: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")] | None = None
     window: Literal["daily", "weekly", "monthly"] = "daily"
@@ -154,23 +180,28 @@ class UseCase(Section):
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:
         seen: set[str] = set()
-        for column in self.columns:
-            if column in seen:
-                raise ValueError(f"column {column!r} is used twice; each column has one role")
-            if column.lower() in RESERVED_COLUMNS:
-                raise ValueError(f"column {column!r} is a reserved name; rename it in the query")
-            seen.add(column)
+        for path, column in self._column_roles:
+            name = column.lower()  # databases and Spark take no notice of case
+            if name in seen:
+                raise ValueError(f"{path}: column {column!r} is used twice; each has one role")
+            carried = path in ("keys", "features.static")
+            if name in (RESULT_COLUMNS if carried else LAKE_COLUMNS):
+                raise ValueError(
+                    f"{path}: the platform has a column {column!r} of its own; rename yours in "
+                    f"source.query, such as {column} AS my_{column}"
+                )
+            seen.add(name)
         return self
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         by = self.partitioning.by
         if by is not None and by not in self.keys:
-            raise ValueError(f"partitioning.by {by!r} is not one of the keys {list(self.keys)}")
+            raise ValueError(f"partitioning.by: {by!r} is not one of the keys {list(self.keys)}")
         if BASELINE not in self.candidates:
-            raise ValueError(f"candidates must include the baseline {BASELINE!r}")
+            raise ValueError(f"candidates: the baseline {BASELINE!r} must be one of them")
         if len(set(self.candidates)) != len(self.candidates):
-            raise ValueError("candidates names a candidate twice")
+            raise ValueError(f"candidates: one is named twice in {list(self.candidates)}")
         return self
 
     @cached_property
@@ -189,7 +220,19 @@ class UseCase(Section):
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that the source must give."""
-        return (*self.keys, self.time.column, *self.numeric_columns, *self.features.static)
+        return tuple(column for _, column in self._column_roles)
+
+    @property
+    def _column_roles(self) -> list[tuple[str, str]]:
+        """Each column with the field of this file that names it."""
+        return [
+            *(("keys", name) for name in self.keys),
+            ("time.column", self.time.column),
+            ("target", self.target),
+            *(("features.known", name) for name in self.features.known_names),
+            *(("features.past", name) for name in self.features.past),
+            *(("features.static", name) for name in self.features.static),
+        ]
 
     def table(self, suffix: str) -> str:
         """Name of one of this use case's tables in the result store."""

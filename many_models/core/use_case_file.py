@@ -30,7 +30,7 @@ def load_use_case(path: Path) -> UseCase:
 def parse_use_case(text: str, *, name: str) -> UseCase:
     """Use case in ``text``; ``name`` says in messages where the text comes from."""
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _UseCaseLoader)
     except yaml.YAMLError as error:
         raise UseCaseError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
@@ -42,17 +42,33 @@ def parse_use_case(text: str, *, name: str) -> UseCase:
         raise UseCaseError("\n".join([f"{name} is not a valid use case:", *lines])) from error
 
 
+class _UseCaseLoader(yaml.SafeLoader):
+    """Refuses a field that is given twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                problem = f"the field {name!r} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
 def _explain(detail: Any) -> str:
     location = [str(part) for part in detail["loc"]]
-    path = ".".join(location) or "(whole file)"
+    path = ".".join(location)
     if detail["type"] == "extra_forbidden":
         allowed = _fields_at(location[:-1])
         close = difflib.get_close_matches(location[-1], allowed, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"  {path}: unknown field{hint} Allowed here: {', '.join(allowed)}"
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return f"  {path}: unknown field; {hint}allowed here: {', '.join(allowed)}"
     if detail["type"] == "missing":
         return f"  {path}: this field is required"
     message = detail["msg"].removeprefix("Value error, ")
+    if not location:  # a rule about several fields, which its message names
+        return f"  {message}"
     value = "" if isinstance(detail["input"], dict) else f" (got {detail['input']!r})"
     return f"  {path}: {message}{value}"
 
@@ -73,8 +89,8 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def find_use_case_files(paths: Iterable[str]) -> list[Path]:
-    """The YAML files among ``paths``: files as they are, folders searched, missing ones passed over."""
+    """The YAML files among ``paths``: folders are searched, what is missing is passed over."""
     found: list[Path] = []
     for path in map(Path, paths):
         found += sorted(path.glob("*.yaml")) if path.is_dir() else [path] if path.is_file() else []
-    return found
+    return list(dict.fromkeys(found))

@@ -50,9 +50,7 @@ def build_grouped_datasets(use_case: UseCase, raw_data: dg.AssetKey) -> dg.Asset
     return grouped_datasets
 
 
-def build_grouped_datasets_check(
-    use_case: UseCase, asset: dg.AssetKey
-) -> dg.AssetChecksDefinition:
+def build_grouped_datasets_check(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     partitions = group_partitions(use_case)
     text = "Every group has the rows, targets and target sum that it has in raw_data."
     specs = [check_spec("rows_conserved", asset, partitions, text)]

@@ -124,7 +124,11 @@ class Launcher:
         )
         for evaluation in result.get_asset_check_evaluations():
             if not evaluation.passed:
-                yield evaluation.check_name, evaluation.partition or "", evaluation.description or ""
+                yield (
+                    evaluation.check_name,
+                    evaluation.partition or "",
+                    evaluation.description or "",
+                )
 
     def _windows_to_ingest(self, refresh: bool) -> list[tuple[str, str]]:
         """Windows not ingested yet, and the last one that was, since it may have been open."""

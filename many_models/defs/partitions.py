@@ -66,7 +66,9 @@ def _windows(
 ) -> dg.TimeWindowPartitionsDefinition:
     """Windows that cover [start, end]: both widened to whole windows, so that no row falls out."""
     first = _window_start(window, start, weekday)
-    last = None if end is None else datetime.combine(_next(window, end, weekday), datetime.min.time())
+    last = (
+        None if end is None else datetime.combine(_next(window, end, weekday), datetime.min.time())
+    )
     begin = datetime.combine(first, datetime.min.time())
     if window == "daily":
         return dg.DailyPartitionsDefinition(start_date=begin, end_date=last)

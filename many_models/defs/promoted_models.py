@@ -52,9 +52,7 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
     return promoted_models
 
 
-def build_promoted_models_check(
-    use_case: UseCase, asset: dg.AssetKey
-) -> dg.AssetChecksDefinition:
+def build_promoted_models_check(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     text = "Every champion in production has a passing verdict."
     specs = [check_spec("only_qualified", asset, group_partitions(use_case), text)]
 
@@ -81,4 +79,6 @@ def judge_champions(unqualified: list[str]) -> CheckResult:
     if not unqualified:
         return CheckResult(True, "every champion has a passing verdict")
     names = ", ".join(unqualified[:NAMES_SHOWN])
-    return CheckResult(False, f"{len(unqualified)} champions have no passing verdict, such as {names}")
+    return CheckResult(
+        False, f"{len(unqualified)} champions have no passing verdict, such as {names}"
+    )

@@ -39,13 +39,17 @@ def build_raw_data(use_case: UseCase) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         with timed(store.open(use_case), "raw_data", context.run_id) as stage:
             rows = {
-                w.key: ingest_window(use_case, w, source.open(use_case), lake.open(), context.run_id)
+                w.key: ingest_window(
+                    use_case, w, source.open(use_case), lake.open(), context.run_id
+                )
                 for w in windows_of(windows, context.partition_keys)
             }
             stage.count(partitions=len(rows), rows=sum(rows.values()))
         found = find_partitions(use_case, lake.open(), list(rows))
         context.instance.add_dynamic_partitions(groups.name or "", found)
-        describe_partitions(context, {k: {"dagster/partition_row_count": n} for k, n in rows.items()})
+        describe_partitions(
+            context, {k: {"dagster/partition_row_count": n} for k, n in rows.items()}
+        )
         return dg.MaterializeResult(metadata={"partitions_found": len(found)})
 
     return raw_data
@@ -83,7 +87,9 @@ def judge_window(report: WindowReport) -> dict[str, CheckResult]:
     differences = "; ".join(report.schema_differences)
     kept = report.rows / report.source_rows if report.source_rows else 1.0
     return {
-        "schema_as_declared": CheckResult(not differences, differences or "all columns as declared"),
+        "schema_as_declared": CheckResult(
+            not differences, differences or "all columns as declared"
+        ),
         "keys_present": CheckResult(report.null_keys == 0, f"{report.null_keys} rows lack a key"),
         "no_duplicates": CheckResult(
             report.duplicates == 0, f"{report.duplicates} rows repeat a key and time"

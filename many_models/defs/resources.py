@@ -13,7 +13,7 @@ from many_models.adapters.lake_tables import Lake
 from many_models.adapters.mlflow_registry import MlflowRegistry
 from many_models.adapters.result_store import ResultStore
 from many_models.adapters.source_database import SourceDatabase
-from many_models.adapters.spark_session import check_java, prepare_workers, spark_settings
+from many_models.adapters.spark_session import start_session
 from many_models.core.use_case import UseCase
 from many_models.steps.results import Results
 
@@ -61,12 +61,7 @@ class SparkResource(LazyPySparkResource):
 
     def open(self) -> SparkSession:
         if self._spark_session is None:
-            check_java()
-            prepare_workers()
-            builder = SparkSession.builder
-            for name, value in {**spark_settings(self.master), **self.spark_config}.items():
-                builder = builder.config(name, value)
-            self._spark_session = builder.getOrCreate()
+            self._spark_session = start_session(self.master, self.spark_config)
         session: SparkSession = self._spark_session
         return session
 

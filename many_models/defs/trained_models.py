@@ -84,9 +84,7 @@ def ledger_summary(ledger: pa.Table) -> str:
     return "\n".join(["| status | reason | candidate | groups |", "|---|---|---|---:|", *lines])
 
 
-def build_trained_models_checks(
-    use_case: UseCase, asset: dg.AssetKey
-) -> dg.AssetChecksDefinition:
+def build_trained_models_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     partitions = group_partitions(use_case)
     specs = [
         check_spec(

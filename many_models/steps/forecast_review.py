@@ -49,13 +49,13 @@ class Coverage:
 def count_coverage(use_case: UseCase, origin: datetime, lake: Lake, results: Results) -> Coverage:
     """Counts of one origin, read back from the lake and the store."""
     scoring = results.store.query(
-        f'SELECT COUNT(*) AS n, COUNT(DISTINCT group_key) AS keys, '
+        f"SELECT COUNT(*) AS n, COUNT(DISTINCT group_key) AS keys, "
         f"SUM(CASE WHEN source = 'none' THEN 1 ELSE 0 END) AS unserved "
         f'FROM "{results.name("scoring")}" WHERE origin = :origin',
         {"origin": origin},
     ).to_pylist()[0]
     predictions = results.store.query(
-        f'SELECT COUNT(*) AS n, COUNT(DISTINCT group_key) AS keys '
+        f"SELECT COUNT(*) AS n, COUNT(DISTINCT group_key) AS keys "
         f'FROM "{results.name("predictions")}" WHERE origin = :origin AND prediction IS NOT NULL',
         {"origin": origin},
     ).to_pylist()[0]
@@ -80,9 +80,7 @@ def select_examples(
         f"ORDER BY SUM(prediction) DESC LIMIT {EXAMPLES}) ORDER BY group_key, time",
         {"origin": origin},
     ).to_pandas()
-    return [
-        _example(use_case, str(key), frame, lake) for key, frame in rows.groupby("group_key")
-    ]
+    return [_example(use_case, str(key), frame, lake) for key, frame in rows.groupby("group_key")]
 
 
 def _example(use_case: UseCase, key: str, forecast: pd.DataFrame, lake: Lake) -> ForecastExample:

@@ -109,9 +109,7 @@ def compare_with_raw(
 
 def _compare(raw: GroupTotals, grouped: GroupTotals, use_case: UseCase) -> Conservation:
     keys = list(use_case.keys)
-    both = raw.table.join(
-        grouped.table, keys=keys, join_type="full outer", right_suffix="_grouped"
-    )
+    both = raw.table.join(grouped.table, keys=keys, join_type="full outer", right_suffix="_grouped")
     same = pc.and_(
         pc.equal(both["rows"], both["rows_grouped"]),
         pc.equal(both["target_count"], both["target_count_grouped"]),

@@ -113,9 +113,7 @@ def _verdict_row(
     }
 
 
-def _summarise(
-    use_case: UseCase, run_id: str, rows: Sequence[dict[str, Any]]
-) -> PartitionVerdict:
+def _summarise(use_case: UseCase, run_id: str, rows: Sequence[dict[str, Any]]) -> PartitionVerdict:
     verdicts = [Verdict(row["group_key"], row["qualified"], row["reason"]) for row in rows]
     share = share_qualified(verdicts)
     return PartitionVerdict(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ import pyarrow.compute as pc
 
 from many_models.adapters.result_store import ResultStore
 from many_models.core.use_case import UseCase
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,13 @@ def timed(results: Results, stage: str, run_id: str) -> Iterator[Stage]:
     """Writes down in table ``stages`` how long a stage of a run took, once it has succeeded."""
     started, clock, figures = datetime.now(UTC), time.perf_counter(), Stage()
     yield figures
+    seconds = time.perf_counter() - clock
+    logger.info("%s: %d partitions, %.1f s", stage, figures.partitions, seconds)
     row = {
         "run_id": run_id,
         "stage": stage,
         "started_at": started.replace(tzinfo=None),
-        "seconds": time.perf_counter() - clock,
+        "seconds": seconds,
         "partitions": figures.partitions,
         "rows": figures.rows,
     }

@@ -84,7 +84,9 @@ class _Registrar:
 
     def ledger_of(self, trained: Sequence[TrainedShard]) -> Iterator[pa.Table]:
         models = sum(shard.statuses.get("trained", 0) for shard in trained)
-        records = (record for shard in trained for record in self._records(read_parquet(shard.path)))
+        records = (
+            record for shard in trained for record in self._records(read_parquet(shard.path))
+        )
         example = self._example(trained)
         outcomes = self.registry.register(records, example=example, total=models)
         for shard in trained:

@@ -1,0 +1,280 @@
+"""The command ``many-models new``: a use case file from a look at a table, and some answers.
+
+Here belongs the asking. What is guessed is in ``steps.guesses``, what is written in
+``steps.proposal_file``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from many_models import settings
+from many_models.core.errors import ManyModelsError, UseCaseError
+from many_models.core.frequency import FREQUENCY_CODES
+
+if TYPE_CHECKING:
+    from many_models.adapters.source_database import SourceDatabase
+    from many_models.adapters.source_probe import SourceProbe
+    from many_models.adapters.source_tables import TableSummary
+    from many_models.steps.choices import Choices
+
+NONE = "none"
+SHOWN_WIDTH = 24
+_PASSWORD = re.compile(r"://[^:/@]*:[^@$]+@|password=[^$&]", re.IGNORECASE)
+_LISTS = ("keys", "known", "past", "static")
+_QUESTIONS = {
+    "name": ("--name", "Name of the use case"),
+    "time": ("--time", "Time column"),
+    "keys": ("--key", "Key columns: each combination of values gets a model (a, b)"),
+    "target": ("--target", "Target: the column to forecast"),
+    "frequency": ("--frequency", "Frequency: h, D, W-MON to W-SUN, MS"),
+    "gaps": ("--gaps", "A period without a row is: zero, or missing (not measured)"),
+    "horizon": ("--horizon", "Horizon: periods to forecast"),
+    "known": ("--known", "Features whose future is known (a, b or none)"),
+    "past": ("--past", "Features known only afterwards (a, b or none)"),
+    "static": ("--static", "Features that never change within a group (a, b or none)"),
+    "partitioning": (
+        "--partition-by or --hash",
+        "Partition by: a key column, or a number of hash buckets",
+    ),
+}
+
+
+@click.command()
+@click.option("--url", help="The database; ${NAME} is taken from the environment at each use.")
+@click.option("--table", help="Table or view to look at.")
+@click.option("--name", help="Name of the use case.")
+@click.option("--key", "keys", multiple=True, metavar="COLUMN", help="Key column; repeatable.")
+@click.option("--time", metavar="COLUMN", help="Column with the date or time.")
+@click.option("--frequency", type=click.Choice(FREQUENCY_CODES))
+@click.option("--target", metavar="COLUMN", help="Column to forecast.")
+@click.option("--horizon", type=click.IntRange(1, 10_000), help="Periods to forecast.")
+@click.option(
+    "--known", multiple=True, metavar="COLUMN", help="Feature with a known future; repeatable."
+)
+@click.option(
+    "--past", multiple=True, metavar="COLUMN", help="Feature known afterwards; repeatable."
+)
+@click.option(
+    "--static", multiple=True, metavar="COLUMN", help="Feature that never changes; repeatable."
+)
+@click.option("--gaps", type=click.Choice(["zero", "missing"]), help="What no row means.")
+@click.option("--partition-by", metavar="COLUMN", help="One partition for each of its values.")
+@click.option("--hash", type=click.IntRange(1, 10_000), help="Number of hash partitions.")
+@click.option("--output", type=click.Path(path_type=Path), help="Default: NAME.yaml, here.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.option("--yes", is_flag=True, help="Take every guess; ask nothing.")
+def new(
+    url: str | None,
+    table: str | None,
+    output: Path | None,
+    force: bool,
+    yes: bool,
+    **flags: Any,
+) -> None:
+    """Write a use case file by looking at a table and asking for the rest.
+
+    "none" empties a list, as in --past none.
+    """
+    from many_models.adapters.source_database import SourceDatabase
+    from many_models.adapters.source_probe import SourceProbe
+    from many_models.steps.proposal_file import write_use_case
+    from many_models.steps.propose import build_proposal
+
+    asking = not yes and is_terminal()
+    given = _given(flags)
+    url = url or _ask_url(asking)
+    source = SourceDatabase(_fill(url, os.environ))
+    summary = _describe(source, table, asking)
+    click.echo(_columns_table(summary))
+    probe = SourceProbe(source, summary)
+    choices = _choose(given, probe, asking, lambda name: _place(output, name, force))
+    proposal = build_proposal(choices, probe, url=url, today=date.today())
+    text = write_use_case(proposal)
+    path = _place(output, str(choices.name), force)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UseCaseError(f"{path} cannot be written: {error}; give another --output") from error
+    warnings = [*proposal.warnings, *_password_warning(url)]
+    for warning in warnings:
+        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    click.echo(f"\nWritten: {path}\nNext:\n  many-models check {path}\n  many-models run {path}")
+
+
+def is_terminal() -> bool:
+    """Somebody is there to answer."""
+    return sys.stdin.isatty()
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of ``Choices`` that flags were given for."""
+    by, buckets = flags["partition_by"], flags["hash"]
+    if by is not None and buckets is not None:
+        raise click.UsageError("give either --partition-by or --hash, not both")
+    given = {name: flags[name] for name in _QUESTIONS if flags.get(name) not in (None, ())}
+    if by is not None or buckets is not None:
+        given["partitioning"] = buckets if by is None else by
+    return {n: () if n in _LISTS and value == (NONE,) else value for n, value in given.items()}
+
+
+def _ask_url(asking: bool) -> str:
+    if not asking:
+        raise UseCaseError("which database? Give --url, such as --url sqlite:///shop.db")
+    url: str = click.prompt("Database, such as sqlite:///shop.db or postgresql://${USER}@host/db")
+    return url
+
+
+def _fill(url: str, environ: Mapping[str, str]) -> str:
+    filled = dict(environ)
+    settings.fill_environment(filled)
+    try:
+        return Template(url).substitute(filled)
+    except (KeyError, ValueError) as error:
+        raise UseCaseError(
+            f"--url {url!r} needs the environment variable {error}; set it (a $ is written $$)"
+        ) from error
+
+
+def _describe(source: SourceDatabase, table: str | None, asking: bool) -> TableSummary:
+    if table is None:
+        table = _ask_table(source, asking)
+    click.echo(f"Looking at table {table} of {source.shown_url} ...", err=True)
+    summary = source.describe(table)
+    if not summary.rows:
+        raise UseCaseError(
+            f"table {table!r} of {source.shown_url} has no rows to look at. Fill it, or name another "
+            "with --table"
+        )
+    return summary
+
+
+def _ask_table(source: SourceDatabase, asking: bool) -> str:
+    tables = source.tables()
+    if not tables:
+        raise UseCaseError(f"{source.shown_url} has no tables; is it the right --url?")
+    if len(tables) == 1:
+        return tables[0]
+    listed = ", ".join(tables)
+    if not asking:
+        raise UseCaseError(f"which table? Give --table, one of: {listed}")
+    click.echo(f"Tables: {listed}")
+    table: str = click.prompt("Table", type=click.Choice(tables), show_choices=False)
+    return table
+
+
+def _columns_table(summary: TableSummary) -> str:
+    rows = [("column", "type", "distinct", "nulls", "min", "max")]
+    for column in summary.columns:
+        distinct = f"> {column.distinct - 1:,}" if column.many else f"{column.distinct:,}"
+        ends = [_shorten("" if v is None else v) for v in (column.minimum, column.maximum)]
+        name, kind = _shorten(column.name), _shorten(column.sql_type)
+        rows.append((name, kind, distinct, f"{column.nulls:,}", ends[0], ends[1]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [f"\n{summary.name}: {summary.rows:,} rows"]
+    for row in rows:
+        cells = [
+            text.rjust(width) if place in (2, 3) else text.ljust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join([*lines, ""])
+
+
+def _shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN_WIDTH else f"{text[: SHOWN_WIDTH - 3]}..."
+
+
+def _choose(
+    given: Mapping[str, Any], probe: SourceProbe, asking: bool, place: Callable[[str], Path]
+) -> Choices:
+    """Every field: as a flag gave it, as somebody answers, or as guessed."""
+    from many_models.steps.choices import Choices, check_choice
+    from many_models.steps.guesses import guess
+
+    choices = Choices(**given)
+    for field, value in given.items():
+        check_choice(field, value, choices, probe)
+    for field in _QUESTIONS:
+        value = given.get(field)
+        if value is None:
+            value = guess(field, choices, probe)
+            if asking:
+                value = _ask(field, value, choices, probe)
+            elif value is None:
+                raise UseCaseError(_no_guess(field, choices, probe))
+        check_choice(field, value, choices, probe)
+        choices = replace(choices, **{field: value})
+        if field == "name":
+            place(str(value))
+    return choices
+
+
+def _ask(field: str, default: object, choices: Choices, probe: SourceProbe) -> object:
+    from many_models.steps.choices import check_choice
+
+    def parse(text: str) -> object:
+        value = _parse(field, text)
+        try:
+            check_choice(field, value, choices, probe)
+        except ManyModelsError as error:
+            raise click.BadParameter(str(error)) from error
+        return value
+
+    shown = (", ".join(default) or NONE) if isinstance(default, tuple) else default
+    return click.prompt(
+        _QUESTIONS[field][1], default=None if shown is None else str(shown), value_proc=parse
+    )
+
+
+def _parse(field: str, text: str) -> object:
+    text = text.strip()
+    if field in _LISTS:
+        return () if text == NONE else tuple(filter(None, re.split(r"[,\s]+", text)))
+    whole = re.fullmatch(r"-?\d+", text) is not None
+    return int(text) if whole and field in ("horizon", "partitioning") else text
+
+
+def _no_guess(field: str, choices: Choices, probe: SourceProbe) -> str:
+    from many_models.steps.guesses import options
+
+    flag = _QUESTIONS[field][0]
+    table = f"table {probe.table.name!r}"
+    if field == "frequency":
+        return f"{table} has one time only: give {flag}, one of {', '.join(FREQUENCY_CODES)}"
+    found = options(field, choices, probe)
+    if not found and field == "time":
+        return (
+            f"{table} has no column of times such as 2017-01-31 or 2017-01-31 12:00:00. Make a view "
+            "that has one"
+        )
+    hint = f", one of: {', '.join(found)}" if found else ""
+    what = {"keys": "which columns are its keys", "time": "which of its times counts"}
+    return f"{table} does not show {what.get(field, f'its {field}')}: give {flag}{hint}"
+
+
+def _place(output: Path | None, name: str, force: bool) -> Path:
+    path = output or Path(f"{name}.yaml")
+    if path.exists() and not force:
+        raise UseCaseError(f"{path} exists: --force replaces it, --output names another file")
+    return path
+
+
+def _password_warning(url: str) -> list[str]:
+    if not _PASSWORD.search(url):
+        return []
+    return [
+        "the file holds the database's password as it is. Write ${NAME} in its place in source.url, "
+        "and set that environment variable"
+    ]
