@@ -1,21 +1,21 @@
 """The command line ``many-models``: what it asks for and what it prints.
 
-Exit codes: 0 done; 1 something is wrong that the message names; 2 the command was misused; 3 the run
-ended, but a check on the data or the platform failed (withheld promotions are no failure).
+Exit codes: 0 done; 1 something is wrong that the message names; 2 the command was misused; 3 the
+run ended, but a check on the data or the platform failed (withheld promotions are no failure).
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
+import socket
 import sys
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,18 +24,22 @@ from many_models.cli_new import new
 from many_models.core.errors import ManyModelsError
 from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import load_use_case
+from many_models.progress import show_progress, stderr_to
+
+if TYPE_CHECKING:
+    from many_models.steps.status import Status
 
 CHECK_FAILED = 3
-PACKAGED_USE_CASES = Path(__file__).parent / "use_cases"
+WITHHELD_SHOWN = 10
 
 
-class UseCaseFile(click.ParamType):
+class UseCaseFile(click.ParamType[UseCase]):
     """A use case: a YAML file, or the name of one that comes with the package."""
 
     name = "use_case.yaml"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> UseCase:
-        packaged = PACKAGED_USE_CASES / f"{value}.yaml"
+        packaged = settings.PACKAGED_USE_CASES / f"{value}.yaml"
         return load_use_case(packaged if packaged.is_file() else Path(value))
 
 
@@ -55,7 +59,6 @@ class Commands(click.Group):
 def main() -> None:
     """One model for every combination of group keys: trained, judged, promoted and used."""
     settings.fill_environment(os.environ)
-    warnings.filterwarnings("ignore", message=".*(preview|beta|superseded|PySpark does not yet)")
 
 
 main.add_command(new)
@@ -67,7 +70,7 @@ main.add_command(new)
 @click.option("--refresh", is_flag=True, help="Extract every window again, not only what is new.")
 def run(use_case: UseCase, partitions: tuple[str, ...], refresh: bool) -> None:
     """Ingest what is new, train, judge, promote, and forecast from the last origin."""
-    _run(use_case, partitions, refresh)
+    _run(use_case, partitions, refresh=refresh)
 
 
 @main.command()
@@ -75,31 +78,65 @@ def demo() -> None:
     """Run the whole pipeline on a year of real grocery sales."""
     from many_models.adapters.demo_source import load_demo_source
 
-    home = Path(os.environ[settings.HOME])
-    with _progress():
-        (home / "demo").mkdir(parents=True, exist_ok=True)
-        load_demo_source(home / "demo" / "grocery.db")
-    _run(load_use_case(PACKAGED_USE_CASES / "grocery.yaml"), (), False)
+    use_case = load_use_case(settings.PACKAGED_USE_CASES / "grocery.yaml")
+    _run(use_case, prepare=lambda: load_demo_source(_home() / "demo" / "grocery.db"))
+    click.echo("Next: `make ui` shows all of this in Dagster; README.md leads to your own data.")
+
+
+@main.command()
+@click.option("--stores", default=10, show_default=True, type=click.IntRange(1))
+@click.option("--items", default=20, show_default=True, type=click.IntRange(1))
+@click.option("--days", default=730, show_default=True, type=click.IntRange(1))
+@click.option("--seed", default=0, show_default=True)
+@click.option("--url", help="SQLite or PostgreSQL; by default the source of use case simulated.")
+def simulate(stores: int, items: int, days: int, seed: int, url: str | None) -> None:
+    """Fill table sales of a database with the sales of a simulated retailer."""
+    from many_models.adapters.simulated_source import load_simulated_source
+    from many_models.core.simulation import SimulatedSales
+
+    sales = SimulatedSales(stores, items, days, seed)
+    if sales.end > date.today():
+        most = (date.today() - sales.start).days
+        raise click.BadParameter(f"the simulation starts on {sales.start}: at most {most} --days")
+    use_case = load_use_case(settings.PACKAGED_USE_CASES / "simulated.yaml")
+    target = url or settings.source_url(use_case, os.environ)
+    (_home() / "demo").mkdir(parents=True, exist_ok=True)
+    with show_progress(_home() / "logs" / "simulate.log"):
+        rows = load_simulated_source(sales, target)
+    click.echo(f"{rows:,} rows of {sales.groups:,} groups, up to {sales.end}.")
     click.echo(
-        "\nNext: `make ui` shows all of this in Dagster; README.md leads on to your own data."
+        "Next: `many-models run simulated`" + (", with this URL in its file." if url else "")
     )
 
 
-def _run(use_case: UseCase, partitions: tuple[str, ...], refresh: bool) -> None:
+def _run(
+    use_case: UseCase,
+    partitions: tuple[str, ...] = (),
+    *,
+    refresh: bool = False,
+    prepare: Callable[[], object] = lambda: None,
+) -> None:
     from many_models.adapters.spark_session import check_java
-    from many_models.defs.launch import Launcher, open_instance
 
     check_java()
     started = time.monotonic()
-    with _progress(), open_instance(Path(os.environ[settings.HOME])) as instance:
-        report = Launcher(use_case, instance).run(partitions, refresh=refresh)
+    with show_progress(_home() / "logs" / "run.log"):
+        prepare()
+        from many_models.defs.instance import open_instance  # takes seconds
+        from many_models.defs.launch import Launcher
+
+        with open_instance(_home()) as instance:
+            report = Launcher(use_case, instance).run(partitions, refresh=refresh)
+        status = _read_status(use_case)
     click.echo()
-    _print_status(use_case)
-    click.echo(f"{'whole run':24}{time.monotonic() - started:>10.1f} s")
+    _print_status(status)
+    click.echo(f"{'whole run':24}{time.monotonic() - started:>12,.1f} s\n")
     if report.withheld:
-        click.echo(f"withheld, as too few models qualify: {', '.join(report.withheld)}")
-    for check, partition, text in report.broken:
-        click.secho(f"check {check} failed on {partition}: {text}", fg="red", err=True)
+        names = _shorten(report.withheld, WITHHELD_SHOWN)
+        click.echo(f"Withheld from production, as too few of their models qualify: {names}.\n")
+    for failed in report.broken:
+        text = f"Check {failed.name} failed on {failed.partition}: {failed.description}."
+        click.secho(text, fg="red", err=True)
     if report.broken:
         sys.exit(CHECK_FAILED)
 
@@ -109,10 +146,11 @@ def _run(use_case: UseCase, partitions: tuple[str, ...], refresh: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(use_case: UseCase, as_json: bool) -> None:
     """Print how many groups are trained, promoted and forecast."""
+    found = _read_status(use_case)
     if as_json:
-        click.echo(json.dumps(asdict(_read_status(use_case)), indent=2, default=str))
+        click.echo(json.dumps(asdict(found), indent=2, default=str))
     else:
-        _print_status(use_case)
+        _print_status(found)
 
 
 @main.command()
@@ -139,31 +177,19 @@ def models(use_case: UseCase, partitions: tuple[str, ...], limit: int, as_json: 
 @main.command()
 @click.argument("use_cases", type=UseCaseFile(), nargs=-1)
 def check(use_cases: tuple[UseCase, ...]) -> None:
-    """Check Java, the result store, the registries, and the sources of use cases."""
-    from many_models.adapters.result_store import ResultStore
-    from many_models.adapters.source_database import SourceDatabase
-    from many_models.adapters.spark_session import check_java
-    from many_models.defs.resources import build_registry
+    """Check Java, Spark, the lake, the result store, the registries and use cases' sources."""
+    from many_models.prerequisites import examinations
 
-    environ = os.environ
-    any_use_case = (use_cases or (load_use_case(PACKAGED_USE_CASES / "grocery.yaml"),))[0]
-    checks: dict[str, Callable[[], object]] = {
-        "Java": check_java,
-        "result store": lambda: ResultStore(environ[settings.STORE]).check(),
-        "training registry": lambda: build_registry(any_use_case, "training", environ),
-        "production registry": lambda: build_registry(any_use_case, "production", environ),
-    }
-    for use_case in use_cases:
-        url = settings.source_url(use_case, environ)
-        checks[f"source of {use_case.name}"] = SourceDatabase(url).check
+    registries_of = (use_cases or [load_use_case(settings.PACKAGED_USE_CASES / "grocery.yaml")])[0]
     failed = 0
-    for name, examine in checks.items():
-        try:
-            examine()
-            click.echo(f"{click.style('ok    ', fg='green')} {name}")
-        except ManyModelsError as error:
-            failed += 1
-            click.echo(f"{click.style('FAILED', fg='red')} {name}: {error}")
+    with stderr_to(_home() / "logs" / "check.log"):
+        for name, examine in examinations(use_cases, registries_of, os.environ).items():
+            try:
+                examine()
+                click.echo(f"{click.style('ok    ', fg='green')} {name}")
+            except ManyModelsError as error:
+                failed += 1
+                click.echo(f"{click.style('FAILED', fg='red')} {name}: {error}")
     sys.exit(1 if failed else 0)
 
 
@@ -173,19 +199,28 @@ def check(use_cases: tuple[UseCase, ...]) -> None:
 @click.option("--port", default=3000, show_default=True)
 def ui(use_cases: tuple[Path, ...], host: str, port: int) -> None:
     """Open Dagster, with the packaged use cases and these files."""
-    from many_models.defs.launch import open_instance
-
     for path in use_cases:
         load_use_case(path)
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise click.BadParameter(f"{host}:{port} is taken ({error.strerror})") from error
+    from many_models.defs.instance import open_instance
+
     added = [str(path.absolute()) for path in use_cases]
     os.environ[settings.USE_CASES] = os.pathsep.join([*added, os.environ[settings.USE_CASES]])
-    with open_instance(Path(os.environ[settings.HOME])) as instance:
+    with open_instance(_home()) as instance:
         workspace = f"{instance.root_directory}/workspace.yaml"
-    command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", host, "-p", str(port)]
-    os.execv(sys.executable, command)
+    quiet = ["-W", "ignore:Function `dev_command` is superseded"]
+    command = ["-m", "dagster", "dev", "-w", workspace, "-h", host, "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, *quiet, *command])
 
 
-def _read_status(use_case: UseCase) -> Any:
+def _home() -> Path:
+    return Path(os.environ[settings.HOME])
+
+
+def _read_status(use_case: UseCase) -> Status:
     from many_models.adapters.result_store import ResultStore
     from many_models.defs.resources import build_registry
     from many_models.steps.results import Results
@@ -195,35 +230,17 @@ def _read_status(use_case: UseCase) -> Any:
     return read_status(results, build_registry(use_case, "production", os.environ))
 
 
-def _print_status(use_case: UseCase) -> None:
-    for name, value in asdict(_read_status(use_case)).items():
+def _print_status(found: Status) -> None:
+    for name, value in asdict(found).items():
         if isinstance(value, dict):
             for stage, seconds in value.items():
-                click.echo(f"{stage:24}{seconds:>10.1f} s")
+                click.echo(f"{stage:24}{seconds:>12,.1f} s")
         else:
-            shown = f"{value:,}" if isinstance(value, int) else str(value)
-            click.echo(f"{name.replace('_', ' '):24}{shown:>10}")
+            shown = f"{value:,}" if isinstance(value, int) else str(value or "none yet")
+            click.echo(f"{name.replace('_', ' '):24}{shown.removesuffix(' 00:00:00'):>12}")
 
 
-class _progress:
-    """Prints what the package logs, with the seconds since the beginning, while it is active."""
-
-    def __enter__(self) -> None:
-        started = time.monotonic()
-        self._handler = logging.StreamHandler(sys.stdout)
-        self._handler.setFormatter(_Elapsed(started))
-        logger = logging.getLogger("many_models")
-        logger.addHandler(self._handler)
-        logger.setLevel(logging.INFO)
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("many_models").removeHandler(self._handler)
-
-
-class _Elapsed(logging.Formatter):
-    def __init__(self, started: float) -> None:
-        super().__init__()
-        self._started = started
-
-    def format(self, record: logging.LogRecord) -> str:
-        return f"{time.monotonic() - self._started:7.1f} s  {record.getMessage()}"
+def _shorten(names: Iterable[str], most: int) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

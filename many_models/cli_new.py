@@ -1,7 +1,7 @@
 """The command ``many-models new``: a use case file from a look at a table, and some answers.
 
-Here belongs the asking. What is guessed is in ``steps.guesses``, what is written in
-``steps.proposal_file``.
+Here belong the flags and what is printed. The questions are in ``cli_questions``, the guesses in
+``steps.guesses``, the file's text in ``steps.proposal_file``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from string import Template
@@ -19,35 +18,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from many_models import settings
-from many_models.core.errors import ManyModelsError, UseCaseError
+from many_models.core.errors import UseCaseError
 from many_models.core.frequency import FREQUENCY_CODES
 
 if TYPE_CHECKING:
     from many_models.adapters.source_database import SourceDatabase
-    from many_models.adapters.source_probe import SourceProbe
     from many_models.adapters.source_tables import TableSummary
-    from many_models.steps.choices import Choices
 
 NONE = "none"
 SHOWN_WIDTH = 24
 _PASSWORD = re.compile(r"://[^:/@]*:[^@$]+@|password=[^$&]", re.IGNORECASE)
-_LISTS = ("keys", "known", "past", "static")
-_QUESTIONS = {
-    "name": ("--name", "Name of the use case"),
-    "time": ("--time", "Time column"),
-    "keys": ("--key", "Key columns: each combination of values gets a model (a, b)"),
-    "target": ("--target", "Target: the column to forecast"),
-    "frequency": ("--frequency", "Frequency: h, D, W-MON to W-SUN, MS"),
-    "gaps": ("--gaps", "A period without a row is: zero, or missing (not measured)"),
-    "horizon": ("--horizon", "Horizon: periods to forecast"),
-    "known": ("--known", "Features whose future is known (a, b or none)"),
-    "past": ("--past", "Features known only afterwards (a, b or none)"),
-    "static": ("--static", "Features that never change within a group (a, b or none)"),
-    "partitioning": (
-        "--partition-by or --hash",
-        "Partition by: a key column, or a number of hash buckets",
-    ),
-}
+_RELATIVE = re.compile(r"sqlite:///(?!/|\$\{)")
 
 
 @click.command()
@@ -88,17 +69,20 @@ def new(
     """
     from many_models.adapters.source_database import SourceDatabase
     from many_models.adapters.source_probe import SourceProbe
+    from many_models.cli_questions import choose
     from many_models.steps.proposal_file import write_use_case
     from many_models.steps.propose import build_proposal
 
     asking = not yes and is_terminal()
     given = _given(flags)
+    if output or "name" in given:
+        _place(output, given.get("name", ""), force)
     url = url or _ask_url(asking)
     source = SourceDatabase(_fill(url, os.environ))
     summary = _describe(source, table, asking)
     click.echo(_columns_table(summary))
     probe = SourceProbe(source, summary)
-    choices = _choose(given, probe, asking, lambda name: _place(output, name, force))
+    choices = choose(given, probe, asking, lambda name: _place(output, name, force))
     proposal = build_proposal(choices, probe, url=url, today=date.today())
     text = write_use_case(proposal)
     path = _place(output, str(choices.name), force)
@@ -106,7 +90,7 @@ def new(
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UseCaseError(f"{path} cannot be written: {error}; give another --output") from error
-    warnings = [*proposal.warnings, *_password_warning(url)]
+    warnings = [*proposal.warnings, *_url_warnings(url)]
     for warning in warnings:
         click.secho(f"Warning: {warning}", fg="yellow", err=True)
     click.echo(f"\nWritten: {path}\nNext:\n  many-models check {path}\n  many-models run {path}")
@@ -122,10 +106,10 @@ def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
     by, buckets = flags["partition_by"], flags["hash"]
     if by is not None and buckets is not None:
         raise click.UsageError("give either --partition-by or --hash, not both")
-    given = {name: flags[name] for name in _QUESTIONS if flags.get(name) not in (None, ())}
-    if by is not None or buckets is not None:
-        given["partitioning"] = buckets if by is None else by
-    return {n: () if n in _LISTS and value == (NONE,) else value for n, value in given.items()}
+    fields = {name: flags[name] for name in flags if name not in ("partition_by", "hash")}
+    fields["partitioning"] = buckets if by is None else by
+    said = {name: value for name, value in fields.items() if value not in (None, ())}
+    return {name: () if value == (NONE,) else value for name, value in said.items()}
 
 
 def _ask_url(asking: bool) -> str:
@@ -153,8 +137,8 @@ def _describe(source: SourceDatabase, table: str | None, asking: bool) -> TableS
     summary = source.describe(table)
     if not summary.rows:
         raise UseCaseError(
-            f"table {table!r} of {source.shown_url} has no rows to look at. Fill it, or name another "
-            "with --table"
+            f"table {table!r} of {source.shown_url} has no rows to look at. Fill it, or name "
+            "another with --table"
         )
     return summary
 
@@ -196,74 +180,6 @@ def _shorten(text: str) -> str:
     return text if len(text) <= SHOWN_WIDTH else f"{text[: SHOWN_WIDTH - 3]}..."
 
 
-def _choose(
-    given: Mapping[str, Any], probe: SourceProbe, asking: bool, place: Callable[[str], Path]
-) -> Choices:
-    """Every field: as a flag gave it, as somebody answers, or as guessed."""
-    from many_models.steps.choices import Choices, check_choice
-    from many_models.steps.guesses import guess
-
-    choices = Choices(**given)
-    for field, value in given.items():
-        check_choice(field, value, choices, probe)
-    for field in _QUESTIONS:
-        value = given.get(field)
-        if value is None:
-            value = guess(field, choices, probe)
-            if asking:
-                value = _ask(field, value, choices, probe)
-            elif value is None:
-                raise UseCaseError(_no_guess(field, choices, probe))
-        check_choice(field, value, choices, probe)
-        choices = replace(choices, **{field: value})
-        if field == "name":
-            place(str(value))
-    return choices
-
-
-def _ask(field: str, default: object, choices: Choices, probe: SourceProbe) -> object:
-    from many_models.steps.choices import check_choice
-
-    def parse(text: str) -> object:
-        value = _parse(field, text)
-        try:
-            check_choice(field, value, choices, probe)
-        except ManyModelsError as error:
-            raise click.BadParameter(str(error)) from error
-        return value
-
-    shown = (", ".join(default) or NONE) if isinstance(default, tuple) else default
-    return click.prompt(
-        _QUESTIONS[field][1], default=None if shown is None else str(shown), value_proc=parse
-    )
-
-
-def _parse(field: str, text: str) -> object:
-    text = text.strip()
-    if field in _LISTS:
-        return () if text == NONE else tuple(filter(None, re.split(r"[,\s]+", text)))
-    whole = re.fullmatch(r"-?\d+", text) is not None
-    return int(text) if whole and field in ("horizon", "partitioning") else text
-
-
-def _no_guess(field: str, choices: Choices, probe: SourceProbe) -> str:
-    from many_models.steps.guesses import options
-
-    flag = _QUESTIONS[field][0]
-    table = f"table {probe.table.name!r}"
-    if field == "frequency":
-        return f"{table} has one time only: give {flag}, one of {', '.join(FREQUENCY_CODES)}"
-    found = options(field, choices, probe)
-    if not found and field == "time":
-        return (
-            f"{table} has no column of times such as 2017-01-31 or 2017-01-31 12:00:00. Make a view "
-            "that has one"
-        )
-    hint = f", one of: {', '.join(found)}" if found else ""
-    what = {"keys": "which columns are its keys", "time": "which of its times counts"}
-    return f"{table} does not show {what.get(field, f'its {field}')}: give {flag}{hint}"
-
-
 def _place(output: Path | None, name: str, force: bool) -> Path:
     path = output or Path(f"{name}.yaml")
     if path.exists() and not force:
@@ -271,10 +187,13 @@ def _place(output: Path | None, name: str, force: bool) -> Path:
     return path
 
 
-def _password_warning(url: str) -> list[str]:
-    if not _PASSWORD.search(url):
-        return []
-    return [
-        "the file holds the database's password as it is. Write ${NAME} in its place in source.url, "
-        "and set that environment variable"
-    ]
+def _url_warnings(url: str) -> list[str]:
+    warnings = []
+    if _PASSWORD.search(url):
+        warnings.append(
+            "the file holds the database's password as it is. Write ${NAME} in its place in "
+            "source.url, and set that environment variable"
+        )
+    if _RELATIVE.match(url):
+        warnings.append(f"{url} is found from this folder only. Write the whole path in source.url")
+    return warnings

@@ -1,25 +1,41 @@
 """The composition root: every use case's pipeline, and the resources that they share."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
 
 from many_models import settings
+from many_models.core.errors import UseCaseError
+from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import find_use_case_files, load_use_case
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
 
-PACKAGED_USE_CASES = Path(__file__).parent / "use_cases"
-
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """The packaged use cases, and those that ``MANY_MODELS_USE_CASES`` names."""
+    """The packaged use cases, and those that ``MANY_MODELS_USE_CASES`` names, which come first."""
     settings.fill_environment(os.environ)
-    paths = [str(PACKAGED_USE_CASES), *os.environ[settings.USE_CASES].split(os.pathsep)]
-    use_cases = {u.name: u for u in map(load_use_case, find_use_case_files(paths))}
+    named = find_use_case_files(os.environ[settings.USE_CASES].split(os.pathsep))
+    packaged = find_use_case_files([str(settings.PACKAGED_USE_CASES)])
+    use_cases = _by_name(packaged) | _by_name(named)
     return dg.Definitions.merge(
         *(build_many_models_defs(use_case) for use_case in use_cases.values()),
         dg.Definitions(resources=build_resources(), executor=dg.in_process_executor),
     )
+
+
+def _by_name(files: Iterable[Path]) -> dict[str, UseCase]:
+    found: dict[str, UseCase] = {}
+    read_from: dict[str, Path] = {}
+    for file in dict.fromkeys(path.resolve() for path in files):
+        use_case = load_use_case(file)
+        if use_case.name in found:
+            raise UseCaseError(
+                f"{file} and {read_from[use_case.name]} both describe a use case "
+                f"{use_case.name!r}: change the name in one of them"
+            )
+        found[use_case.name], read_from[use_case.name] = use_case, file
+    return found

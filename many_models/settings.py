@@ -1,7 +1,7 @@
 """Where everything lives: environment variables and their embedded defaults.
 
-Nothing is read at import. ``fill_environment`` is called once, by whoever starts a process: the command
-line or Dagster's code location.
+Nothing is read at import. ``fill_environment`` is called once, by whoever starts a process: the
+command line or Dagster's code location.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ PRODUCTION_REGISTRY = "MANY_MODELS_PRODUCTION_REGISTRY"
 PRODUCTION_ARTIFACTS = "MANY_MODELS_PRODUCTION_ARTIFACTS"
 USE_CASES = "MANY_MODELS_USE_CASES"
 
+PACKAGED_USE_CASES = Path(__file__).parent / "use_cases"
+
 _DEFAULTS = {
     LAKE: "{home}/lake",
     STORE: "sqlite:///{home}/results.db",
@@ -36,7 +38,7 @@ _DEFAULTS = {
 
 
 def fill_environment(environ: MutableMapping[str, str]) -> Path:
-    """Give every variable that is not set its default below the home folder; returns that folder."""
+    """Give every variable that is not set its default below the home folder; return that."""
     home = Path(environ.get(HOME) or ".many_models").expanduser().absolute()
     environ[HOME] = str(home)
     for name, default in _DEFAULTS.items():
@@ -52,7 +54,13 @@ def source_url(use_case: UseCase, environ: Mapping[str, str]) -> str:
     """
     try:
         return Template(use_case.source.url).substitute(environ)
-    except (KeyError, ValueError) as error:
+    except KeyError as error:
         raise UseCaseError(
-            f"source.url of use case {use_case.name!r} needs the environment variable {error}; set it"
+            f"source.url of use case {use_case.name!r} needs the environment variable {error}; "
+            "set it"
+        ) from error
+    except ValueError as error:
+        raise UseCaseError(
+            f"source.url of use case {use_case.name!r} has a '$' that begins no ${{NAME}}: "
+            "write '$$' for a plain one"
         ) from error

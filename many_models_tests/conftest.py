@@ -5,16 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi
 import pytest
+from pyspark.sql import SparkSession
+
+from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.spark_session import start_session
 
 
 @dataclass(frozen=True)
@@ -96,3 +102,49 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.execute(f"CREATE DATABASE {database}")
     yield postgres_server.url(database)
     postgres_server.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def empty_registry_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Database file with MLflow's tables and nothing in them."""
+    folder = tmp_path_factory.mktemp("registry")
+    MlflowRegistry(f"sqlite:///{folder}/made.db", str(folder), "unused").champions("none")
+    with (
+        closing(sqlite3.connect(folder / "made.db")) as made,
+        closing(sqlite3.connect(folder / "empty.db")) as empty,
+    ):
+        made.backup(empty)
+    return folder / "empty.db"
+
+
+def copy_registry(template: Path, parent: Path, name: str) -> MlflowRegistry:
+    """An empty registry in a folder of its own; MLflow's slow migrations ran on the template."""
+    folder = parent / name
+    folder.mkdir()
+    (folder / "registry.db").write_bytes(template.read_bytes())
+    return MlflowRegistry(f"sqlite:///{folder}/registry.db", str(folder / "artifacts"), name)
+
+
+@pytest.fixture
+def make_registry(tmp_path: Path, empty_registry_database: Path) -> Callable[[str], MlflowRegistry]:
+    """Function that makes an empty registry of the name given, in a folder of its own."""
+
+    return partial(copy_registry, empty_registry_database, tmp_path)
+
+
+@pytest.fixture
+def registry(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry:
+    return make_registry("training")
+
+
+@pytest.fixture
+def production(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry:
+    return make_registry("production")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """The one Spark session of this test run: a process has only one, and it takes a while."""
+    session = start_session("local[2]", {"spark.sql.shuffle.partitions": "2"})
+    yield session
+    session.stop()

@@ -11,7 +11,7 @@ import pyarrow as pa
 from many_models.core.lake_schema import raw_columns
 from many_models.core.use_case import UseCase
 
-Columns = dict[str, Sequence[Any]]
+Columns = Mapping[str, Sequence[Any]]
 
 
 def make_use_case(**fields: Any) -> UseCase:
@@ -49,14 +49,14 @@ def without_rows(series: Columns, rows: Sequence[int]) -> Columns:
     }
 
 
-def make_shard(use_case: UseCase, groups: Mapping[tuple[str, ...], Columns]) -> pa.Table:
-    """Rows of a shard as they lie in the lake, group after group; what is not given is null."""
+def make_shard(use_case: UseCase, groups: Mapping[Any, Columns]) -> pa.Table:
+    """Rows of a shard as they lie in the lake, one key's after another's; null if not given."""
     schema = raw_columns(use_case)
     parts = []
     for key, columns in groups.items():
         count = len(columns[use_case.time.column])
         keys = {name: [value] * count for name, value in zip(use_case.keys, key, strict=True)}
-        given = {name: [None] * count for name in schema.names} | keys | columns
+        given = {**{name: [None] * count for name in schema.names}, **keys, **columns}
         parts.append(pa.table({name: given[name] for name in schema.names}, schema=schema))
     return pa.concat_tables(parts) if parts else schema.empty_table()
 

@@ -17,16 +17,25 @@ def open_filesystem(uri: str) -> tuple[FileSystem, str]:
     return LocalFileSystem(), uri.rstrip("/")
 
 
-def read_parquet(uri: str) -> pa.Table:
+def read_parquet(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Rows of one file, with all of its columns or some."""
     filesystem, path = open_filesystem(uri)
     with filesystem.open_input_file(path) as file:
-        return pq.ParquetFile(file).read()
+        return pq.ParquetFile(file).read(columns)
 
 
-def write_parquet(table: pa.Table, uri: str) -> None:
+def write_parquet(rows: pa.Table | pa.RecordBatchReader, uri: str) -> int:
+    """Write one file, batch by batch; returns its size in bytes."""
     filesystem, path = open_filesystem(uri)
     filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
-    pq.write_table(table, path, filesystem=filesystem, compression="zstd")
+    batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
+    with (
+        filesystem.open_output_stream(path) as file,
+        pq.ParquetWriter(file, rows.schema, compression="zstd") as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
+    return int(filesystem.get_file_info(path).size)
 
 
 def stream_parquet(uris: Sequence[str], schema: pa.Schema) -> pa.RecordBatchReader:
@@ -42,8 +51,7 @@ def stream_parquet(uris: Sequence[str], schema: pa.Schema) -> pa.RecordBatchRead
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def delete_folder(uri: str) -> None:
+def delete_folder(path: str, filesystem: FileSystem) -> None:
     """Remove a folder with all it holds, if it is there."""
-    filesystem, path = open_filesystem(uri)
     if filesystem.get_file_info(path).type != FileType.NotFound:
         filesystem.delete_dir(path)

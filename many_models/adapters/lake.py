@@ -1,40 +1,52 @@
 """Tables of the data lake: Delta Lake through delta-rs, without a JVM.
 
-A table changes by whole partitions and in one atomic commit; files are staged beside the data first and
-stay invisible until then. What the columns mean is up to the caller.
+A table changes by whole partitions and in one atomic commit; files are staged beside the data first
+and stay invisible until then. What the columns mean is up to the caller.
 """
 
 from __future__ import annotations
 
 import json
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import unquote
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow.fs import FileSelector
 
-from many_models.adapters.arrow_files import delete_folder, open_filesystem
+from many_models.adapters.arrow_files import open_filesystem, write_parquet
+from many_models.adapters.run_folders import run_folder
 from many_models.core.errors import LakeError
 
-STAGED_FOLDER = "staged-"
-COMMIT_TRIES = 5
+STAGED = "staged"
+COMMIT_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class LakeFile:
-    """One data file: path within the table, size in bytes, rows, and its partition columns' values."""
+    """One data file: path within the table, size in bytes, rows, its partition columns' values.
+
+    ``nulls`` counts the nulls of each column; a column that the file lacks is not in it, and a file
+    that was committed without counts has none.
+    """
 
     path: str
     size: int
     rows: int
     partition: Mapping[str, str]
+    nulls: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of a table and its files, of all partitions or of those asked for."""
+
+    version: int
+    files: list[LakeFile]
 
 
 @dataclass(frozen=True)
@@ -45,86 +57,58 @@ class LakeTable:
     schema: pa.Schema
     partition_by: tuple[str, ...]
 
-    def exists(self) -> bool:
-        return bool(DeltaTable.is_deltatable(self.uri))
+    def replace_files(
+        self,
+        partitions: Sequence[str],
+        write: Callable[[str], Sequence[LakeFile]],
+        run_id: str,
+    ) -> list[LakeFile]:
+        """Make what ``write`` stages the whole content of these partitions, in one commit.
 
-    def version(self) -> int:
-        """Version of the latest commit."""
-        return int(self._open().version())
+        ``partitions`` are values of the first partition column. ``write`` is given a folder within
+        the table, which it makes, and returns the files that it left there. Whatever it raises
+        passes through, and the table stays as it was.
 
-    def replace(self, partition: str, batches: pa.RecordBatchReader, run_id: str) -> int:
-        """Replace one partition (of the only partition column) by ``batches`` in one commit.
+        Raises:
+            LakeError: the table holds columns of other types, or the commit failed.
+        """
+        self._prepare()
+        with run_folder(self.uri, STAGED, self._holds) as stage:
+            files = list(write(stage.name))
+            self._commit(files, partitions, run_id)
+            stage.kept = bool(files)
+        return files
 
-        The batches lack the partition column. Returns the number of rows written.
+    def replace(self, partition: str, rows: pa.RecordBatchReader, run_id: str) -> int:
+        """Replace one partition (of the only partition column) by ``rows``; returns their number.
+
+        The rows lack the partition column.
         """
         (column,) = self.partition_by
-        self._create_if_missing()
-        incoming = _Incoming(batches, column, partition, self.schema)
-        literal = partition.replace("'", "''")
-        try:
-            write_deltalake(
-                self.uri,
-                pa.RecordBatchReader.from_batches(self.schema, incoming),
-                mode="overwrite",
-                predicate=f"{column} = '{literal}'",
-                commit_properties=CommitProperties(custom_metadata={"run_id": run_id}),
-            )
-        except DeltaError as error:
-            if incoming.failure is not None:  # delta-rs passes on no more than its traceback
-                raise incoming.failure from None
-            raise LakeError(f"writing {self.uri} failed: {error}") from error
-        return incoming.rows
+        counted = _Counted(rows)
 
-    def new_stage(self) -> str:
-        """Folder within the table for files that no reader sees before ``commit``."""
-        return f"{STAGED_FOLDER}{uuid.uuid4().hex}"
+        def write(stage: str) -> list[LakeFile]:
+            path = f"{stage}/rows.parquet"
+            stream = pa.RecordBatchReader.from_batches(rows.schema, iter(counted))
+            size = write_parquet(stream, self.locate(path))
+            if not counted.rows:
+                return []
+            return [LakeFile(path, size, counted.rows, {column: partition}, counted.nulls)]
 
-    def commit(self, files: Iterable[LakeFile], *, replace: Sequence[str], run_id: str) -> int:
-        """Make staged files the whole content of the partitions in ``replace``, in one commit.
+        self.replace_files([partition], write, run_id)
+        return counted.rows
 
-        ``replace`` holds values of the first partition column. Returns the table's new version.
-        """
-        self._create_if_missing()
-        now = int(time.time() * 1000)
-        actions = [
-            AddAction(
-                f.path, f.size, dict(f.partition), now, True, json.dumps({"numRecords": f.rows})
-            )
-            for f in files
-        ]
-        self._open().create_write_transaction(
-            actions,
-            mode="overwrite",
-            schema=self.schema,
-            partition_by=list(self.partition_by),
-            partition_filters=[(self.partition_by[0], "in", list(replace))],
-            commit_properties=CommitProperties(
-                custom_metadata={"run_id": run_id}, max_commit_retries=COMMIT_TRIES
-            ),
-        )
-        return self.version()
-
-    def files(self, partitions: Sequence[str] | None = None) -> list[LakeFile]:
-        """Files of the latest version; of the given values of the first partition column only."""
+    def snapshot(self, partitions: Sequence[str] | None = None) -> Snapshot:
+        """The latest version; ``partitions`` are values of the first partition column."""
+        table = self._open()
         wanted = None if partitions is None else set(partitions)
         first = self.partition_by[0]
-        actions = pa.table(self._open().get_add_actions(flatten=True)).to_pylist()
-        found = [
-            LakeFile(
-                path=unquote(action["path"]),
-                size=action["size_bytes"],
-                rows=action["num_records"],
-                partition={name: str(action[f"partition.{name}"]) for name in self.partition_by},
-            )
-            for action in actions
-        ]
-        return [f for f in found if wanted is None or f.partition[first] in wanted]
+        actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+        files = [self._file(action) for action in actions]
+        asked = [f for f in files if wanted is None or f.partition[first] in wanted]
+        return Snapshot(int(table.version()), asked)
 
-    def locate(self, file: LakeFile) -> str:
-        """Full path or URL of a file."""
-        return self.locate_path(file.path)
-
-    def locate_path(self, path: str) -> str:
+    def locate(self, path: str) -> str:
         """Full path or URL of a path within the table."""
         return f"{self.uri.rstrip('/')}/{path}"
 
@@ -145,15 +129,55 @@ class LakeTable:
             if info.is_file and info.path.endswith(".parquet")
         ]
 
-    def delete_stage(self, stage: str) -> None:
-        """Remove a stage whose files were not committed."""
-        delete_folder(self.locate_path(stage))
+    def _file(self, action: dict[str, object]) -> LakeFile:
+        nulls = {name: action.get(f"null_count.{name}") for name in self.schema.names}
+        return LakeFile(
+            path=str(action["path"]),
+            size=int(str(action["size_bytes"])),
+            rows=int(str(action["num_records"])),
+            partition={name: str(action[f"partition.{name}"]) for name in self.partition_by},
+            nulls={name: int(str(count)) for name, count in nulls.items() if count is not None},
+        )
 
-    def _create_if_missing(self) -> None:
-        if not self.exists():
-            DeltaTable.create(
-                self.uri, self.schema, mode="ignore", partition_by=list(self.partition_by)
-            )
+    def _holds(self, stage: str) -> bool:
+        return any(file.path.startswith(f"{stage}/") for file in self.snapshot().files)
+
+    def _prepare(self) -> None:
+        """Make the table where there is none; refuse one whose columns have other types."""
+        if not DeltaTable.is_deltatable(self.uri):
+            columns = list(self.partition_by)
+            DeltaTable.create(self.uri, self.schema, mode="ignore", partition_by=columns)
+            return
+        for found in pa.schema(self._open().schema()):
+            place = self.schema.get_field_index(found.name)
+            if place >= 0 and self.schema.field(place).type != found.type:
+                raise LakeError(
+                    f"column {found.name} of lake table {self.uri} is {found.type}, and the use "
+                    f"case now makes it {self.schema.field(place).type}; delete the table's folder "
+                    "and materialize it anew"
+                )
+
+    def _commit(self, files: Sequence[LakeFile], partitions: Sequence[str], run_id: str) -> None:
+        actions = [_add_action(file) for file in files]
+        for tries_left in reversed(range(COMMIT_TRIES)):
+            try:
+                self._open().create_write_transaction(
+                    list(actions),
+                    mode="overwrite",
+                    schema=self.schema,
+                    partition_by=list(self.partition_by),
+                    partition_filters=[(self.partition_by[0], "in", list(partitions))],
+                    commit_properties=CommitProperties(custom_metadata={"run_id": run_id}),
+                )
+                return
+            except CommitFailedError as error:
+                # delta-rs takes any two overwrites for conflicting, also of different partitions.
+                if not tries_left:
+                    raise LakeError(
+                        f"{self.uri} is written by too many at once: {error}"
+                    ) from error
+            except DeltaError as error:
+                raise LakeError(f"writing {self.uri} failed: {error}") from error
 
     def _open(self) -> DeltaTable:
         try:
@@ -165,26 +189,25 @@ class LakeTable:
             raise LakeError(f"lake table {self.uri} cannot be read: {error}") from error
 
 
-class _Incoming:
-    """Batches on their way into one partition: completed, counted, and their failure kept."""
+def _add_action(file: LakeFile) -> AddAction:
+    stats: dict[str, object] = {"numRecords": file.rows}
+    if file.nulls:
+        stats["nullCount"] = dict(file.nulls)
+    now = int(time.time() * 1000)
+    return AddAction(file.path, file.size, dict(file.partition), now, True, json.dumps(stats))
 
-    def __init__(
-        self, batches: pa.RecordBatchReader, column: str, value: str, schema: pa.Schema
-    ) -> None:
+
+class _Counted:
+    """Batches on their way into a file, with what a reader of the table wants to know of them."""
+
+    def __init__(self, batches: pa.RecordBatchReader) -> None:
         self.rows = 0
-        self.failure: Exception | None = None
-        self._batches, self._column, self._value, self._schema = batches, column, value, schema
+        self.nulls = dict.fromkeys(batches.schema.names, 0)
+        self._batches = batches
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in self._batches:
-                self.rows += batch.num_rows
-                yield self._complete(batch)
-        except Exception as error:
-            self.failure = error
-            raise
-
-    def _complete(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        added = pa.repeat(pa.scalar(self._value), batch.num_rows)
-        columns = [added if name == self._column else batch[name] for name in self._schema.names]
-        return pa.record_batch(columns, schema=self._schema)
+        for batch in self._batches:
+            self.rows += batch.num_rows
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                self.nulls[name] += column.null_count
+            yield batch

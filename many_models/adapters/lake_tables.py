@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from many_models.adapters.lake import LakeTable
+from many_models.adapters.run_folders import RunFolder, run_folder
 from many_models.core.lake_schema import SHARD_COLUMNS, WINDOW, grouped_schema, raw_schema
 from many_models.core.use_case import UseCase
 
@@ -22,9 +24,9 @@ class Lake:
         uri = self._uri(use_case, "grouped_datasets")
         return LakeTable(uri, grouped_schema(use_case), SHARD_COLUMNS)
 
-    def scratch(self, use_case: UseCase, run_id: str) -> str:
-        """Folder for what Spark tasks hand to the driver during one run."""
-        return self._uri(use_case, f"scratch/{run_id}")
+    def scratch(self, use_case: UseCase, step: str) -> AbstractContextManager[RunFolder]:
+        """Folder for what the driver and Spark's tasks hand to each other during one step."""
+        return run_folder(self._uri(use_case, "scratch"), step)
 
     def _uri(self, use_case: UseCase, name: str) -> str:
         return f"{self.root.rstrip('/')}/{use_case.name}/{name}"

@@ -36,7 +36,7 @@ def plot_scores(ledger: pa.Table, metric: str) -> str:
         return "No model was trained."
     figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.subplots()
-    edges = np.linspace(0, np.quantile(frame.to_numpy(), 0.99) + 1e-9, 40)
+    edges = np.linspace(0, np.quantile(frame.to_numpy(), 0.99) + 1e-9, 40).tolist()
     axes.hist(frame["baseline_score"].clip(upper=edges[-1]), edges, color=GREY, label="baseline")
     axes.hist(
         frame["score"].clip(upper=edges[-1]), edges, color=BLUE, alpha=0.75, label="chosen model"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from many_models.adapters.arrow_files import read_parquet, write_parquet
 from many_models.adapters.model_artifact import load_payload
@@ -33,15 +34,28 @@ class TrainedShard:
 
 @dataclass(frozen=True, slots=True)
 class ScoringTask:
-    """A shard with the production versions of its groups, by composite key."""
+    """A shard, and the file that lists its partition's champions (None where there is none)."""
 
     shard: Shard
-    champions: Mapping[str, ModelVersion]
+    champions: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRun:
+    """What all scoring tasks of a run share: the ``origin`` is an ISO time.
+
+    ``registry_uri`` is that of the MLflow server that hands out the payloads, where one does.
+    """
+
+    use_case: UseCase
+    folder: str
+    origin: str
+    registry_uri: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredShard:
-    """Where a shard's predictions and scoring ledger lie, and how many groups each source served."""
+    """Where a shard's predictions and scoring ledger lie, and how many groups a source served."""
 
     partition: str
     predictions: str
@@ -62,27 +76,57 @@ def train_task(shard: Shard, use_case: UseCase, folder: str) -> TrainedShard:
     return TrainedShard(shard.partition, path, Counter(result["status"].to_pylist()))
 
 
-def score_task(task: ScoringTask, use_case: UseCase, folder: str, origin: str) -> ScoredShard:
-    """Score one shard at ``origin`` (ISO time) and leave the results in ``folder``."""
+def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard:
+    """Score one shard and leave the results in the run's folder."""
     shard = task.shard
     predictions, ledger = score_shard(
         read_parquet(shard.path),
-        {key: _load_champion(version) for key, version in task.champions.items()},
-        use_case,
+        _Champions(task.champions, run.registry_uri),
+        run.use_case,
         partition=shard.partition,
-        origin=np.datetime64(origin),
+        origin=np.datetime64(run.origin),
+        data_through=np.datetime64(shard.data_through),
     )
     name = f"{shard.number}-{uuid.uuid4().hex}.parquet"
-    paths = f"{folder}/predictions-{name}", f"{folder}/scored-{name}"
+    paths = f"{run.folder}/predictions-{name}", f"{run.folder}/scored-{name}"
     write_parquet(predictions, paths[0])
     write_parquet(ledger, paths[1])
     return ScoredShard(shard.partition, *paths, Counter(ledger["source"].to_pylist()))
 
 
-def _load_champion(version: ModelVersion) -> Champion:
-    try:
-        digest = version.tags[PAYLOAD_SHA256_TAG]
-        payload = load_payload(version.location, digest, version.name)
-    except (RegistryError, KeyError) as error:
-        return Champion(version.name, version.version, None, f"{type(error).__name__}: {error}")
-    return Champion(version.name, version.version, payload)
+def write_champions(champions: Mapping[str, ModelVersion], path: str) -> None:
+    """List a partition's champions by composite key, for its tasks to look theirs up."""
+    versions = champions.values()
+    columns = {
+        "group_key": list(champions),
+        "name": [version.name for version in versions],
+        "version": [version.version for version in versions],
+        "location": [version.location for version in versions],
+        "sha256": [version.tags.get(PAYLOAD_SHA256_TAG, "") for version in versions],
+    }
+    write_parquet(pa.table(columns), path)
+
+
+class _Champions(Mapping[str, Champion]):
+    """Champions of a partition by composite key; a payload is read when its group's turn comes."""
+
+    def __init__(self, path: str | None, registry_uri: str | None) -> None:
+        rows = read_parquet(path).to_pylist() if path else []
+        self._rows = {row["group_key"]: row for row in rows}
+        self._registry_uri = registry_uri
+
+    def __getitem__(self, key: str) -> Champion:
+        row = self._rows[key]
+        try:
+            payload = load_payload(
+                row["location"], row["sha256"], row["name"], registry_uri=self._registry_uri
+            )
+        except RegistryError as error:
+            return Champion(row["name"], row["version"], None, str(error))
+        return Champion(row["name"], row["version"], payload)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -44,26 +44,27 @@ _PERIOD = {
 
 @dataclass(frozen=True)
 class Roles:
-    """Columns of a table by how a query treats them; ``total`` says what becomes of the target.
+    """Columns of a table by how a query treats them.
 
-    With several rows in a period, the target is summed (``total``) or averaged, features are
-    averaged, and of a static feature the largest value stands.
+    With several rows in a period, ``totals`` are summed, other numbers are averaged, and of a
+    static feature the largest value stands.
     """
 
     keys: tuple[str, ...]
     time: str
-    target: str
-    features: tuple[str, ...] = ()
+    numbers: tuple[str, ...]
     static: tuple[str, ...] = ()
-    total: bool = True
+    totals: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class SourceProbe:
-    """Questions about ``table`` in ``source`` that its summary does not answer."""
+    """Questions on ``table`` that its summary does not answer; none is put to the source twice."""
 
     source: SourceDatabase
     table: TableSummary
+    _times: dict[str, NDArray[np.datetime64]] = field(default_factory=dict, repr=False)
+    _groups: dict[tuple[frozenset[str], str], int] = field(default_factory=dict, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,11 +74,18 @@ class SourceProbe:
         return next(column for column in self.table.columns if column.name == name)
 
     def times(self, column: str) -> NDArray[np.datetime64]:
-        """Distinct times, sorted, ``datetime64[us]``; any ``TIMES_MAX`` of them where more exist.
+        """Distinct times, sorted, ``datetime64[us]``.
+
+        Where there are more than ``TIMES_MAX``, so many of them, and the first and last day.
 
         Raises:
             SourceError: a value is no time, or does not sort as one.
         """
+        if column not in self._times:
+            self._times[column] = self._read_times(column)
+        return self._times[column]
+
+    def _read_times(self, column: str) -> NDArray[np.datetime64]:
         schema = pa.schema([(column, pa.timestamp("us"))])
         time = f"{self._time(column)} AS {self.quote(column)}"
         start, end = self._whole(column)
@@ -88,18 +96,28 @@ class SourceProbe:
             for batch in batches:
                 found.append(batch.column(0).to_numpy(zero_copy_only=False))
                 if sum(map(len, found)) >= TIMES_MAX:
+                    last_day = end - timedelta(days=1)
+                    found.append(np.array([start, last_day], "datetime64[us]"))
                     break
+        logger.info("%s: %d times looked at", self.table.name, sum(map(len, found)))
         times = np.concatenate(found) if found else np.empty(0, "datetime64[us]")
         return np.unique(times.astype("datetime64[us]"))
 
     def groups(self, columns: Sequence[str], time: str) -> int:
         """Combinations of values that ``columns`` have in the rows with a time; one scan."""
-        names = ", ".join(map(self.quote, columns))
-        start, end = self._whole(time)
-        query = f"SELECT DISTINCT {names}\n{self._from(time)}"
-        count = self.source.count(query, start=start, end=end)
-        logger.info("%s: %d combinations of %s", self.table.name, count, ", ".join(columns))
-        return count
+        asked = (frozenset(columns), time)
+        if asked not in self._groups:
+            names = ", ".join(map(self.quote, columns))
+            start, end = self._whole(time)
+            query = f"SELECT DISTINCT {names}\n{self._from(time)}"
+            self._groups[asked] = self.source.count(query, start=start, end=end)
+            logger.info(
+                "%s: %d combinations of %s",
+                self.table.name,
+                self._groups[asked],
+                ", ".join(columns),
+            )
+        return self._groups[asked]
 
     def needs_cast(self, time: str) -> bool:
         """The time is text, which this database does not compare with timestamps."""
@@ -113,13 +131,14 @@ class SourceProbe:
             SourceError: this database's way to round times to that frequency is not known.
         """
         time = self._time(roles.time)
-        features = [*roles.features, *roles.static]
         if frequency is None:
-            values = [self.quote(name) for name in (roles.target, *features)]
+            values = [self.quote(name) for name in (*roles.numbers, *roles.static)]
         else:
             time = self._period(frequency).format(time)
-            values = [self._reduced("SUM" if roles.total else "AVG", roles.target)]
-            values += [self._reduced("AVG", name) for name in roles.features]
+            values = [
+                self._reduced("SUM" if name in roles.totals else "AVG", name)
+                for name in roles.numbers
+            ]
             values += [self._reduced("MAX", name) for name in roles.static]
         if time != self.quote(roles.time):
             time += f" AS {self.quote(roles.time)}"
@@ -167,7 +186,7 @@ class SourceProbe:
         return first, last + timedelta(days=1)
 
     def quote(self, name: str) -> str:
-        quoted: str = self._dialect.identifier_preparer.quote(name)
+        quoted: str = self._dialect.identifier_preparer.quote_identifier(name)
         return quoted
 
     @cached_property

@@ -99,8 +99,11 @@ def describe(engine: sa.Engine, table: str) -> TableSummary:
     schema, name = _split(engine, table)
     with connected(engine) as connection:
         reflected = sa.inspect(connection).get_columns(name, schema)
-        # Columns without a type, so that values come as the driver gives them.
-        source = sa.table(name, *(sa.column(item["name"]) for item in reflected), schema=schema)
+        # Columns without a type, so that values come as the driver gives them; quoted, as
+        # SQLAlchemy does not know every word that a database reserves.
+        names = [sa.quoted_name(item["name"], quote=True) for item in reflected]
+        columns: list[sa.ColumnClause[Any]] = [sa.column(quoted) for quoted in names]
+        source = sa.table(name, *columns, schema=schema)
         rows = connection.execute(sa.select(sa.func.count()).select_from(source)).scalar_one()
         summaries = []
         for number, item in enumerate(reflected, start=1):
@@ -122,7 +125,7 @@ def _summary(
     distinct = connection.execute(sa.select(sa.func.count()).select_from(some.subquery()))
     minimum, maximum = (None if value is None else str(value) for value in row[1:])
     return ColumnSummary(
-        column.name, str(kind), int(row[0]), int(distinct.scalar_one()), minimum, maximum
+        str(column.name), str(kind), int(row[0]), int(distinct.scalar_one()), minimum, maximum
     )
 
 

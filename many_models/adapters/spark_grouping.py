@@ -1,115 +1,131 @@
 """Grouping with Spark: the lake's rows, shuffled and sorted into one file per shard.
 
-One Spark job for however many partitions are asked for. The driver holds one row per group, never the
-data's rows.
+One Spark job for however many partitions are asked for. The driver holds one row per group, never
+the data's rows.
 """
 
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
-from many_models.adapters.lake import LakeFile, LakeTable
-from many_models.core.errors import LakeError
+from many_models.adapters.lake import LakeFile, LakeTable, Snapshot
 from many_models.core.sharding import assign_shards, partition_of
 from many_models.core.use_case import UseCase
 
 logger = logging.getLogger(__name__)
 
 TASKS_MAX = 256
+CHECKSUM = "checksum of rows"  # no column of a source can be called so
+SPARK_TYPES = {
+    pa.string(): "string",
+    pa.float64(): "double",
+    pa.timestamp("us"): "timestamp_ntz",
+}
+_GLOB = re.compile(r"([\\*?\[\]{}])")
 
 
 @dataclass(frozen=True)
 class GroupTotals:
-    """One row per group, sorted by partition and key: ``partition``, the key columns, ``rows``,
+    """One row per group, sorted by partition and key.
 
-    ``target_sum`` (of the finite targets) and ``target_count``; ``data_through`` is the last time with a
-    target in any group, of all partitions.
+    Columns: ``partition``, the key columns, ``rows``, ``target_sum`` (of the finite targets),
+    ``last_time`` (the last one with a target) and ``CHECKSUM``, which any change of a row changes
+    and their order does not.
     """
 
     table: pa.Table
-    data_through: str
 
     @property
     def partitions(self) -> list[str]:
         names: list[str] = self.table["partition"].to_pylist()
         return names
 
-    def of(self, partitions: list[str]) -> GroupTotals:
-        keep = pc.is_in(self.table["partition"], value_set=pa.array(partitions, pa.string()))
-        return GroupTotals(self.table.filter(keep), self.data_through)
+    @property
+    def data_through(self) -> datetime | None:
+        """Last time with a target in any of the groups."""
+        found: datetime | None = pc.max(self.table["last_time"]).as_py()
+        return found
+
+    def of(self, partitions: Sequence[str]) -> GroupTotals:
+        wanted = pa.array(list(partitions), pa.string())
+        return GroupTotals(self.table.filter(pc.is_in(self.table["partition"], value_set=wanted)))
 
 
-def total_groups(spark: SparkSession, table: LakeTable, use_case: UseCase) -> GroupTotals:
-    """Totals of every group in a lake table with the source's columns.
+def read_table(
+    spark: SparkSession, table: LakeTable, snapshot: Snapshot | None = None
+) -> DataFrame:
+    """Rows of a lake table (of its latest version by default) without its partition columns."""
+    chosen = table.snapshot() if snapshot is None else snapshot
+    columns = [f for f in table.schema if f.name not in table.partition_by]
+    schema = ", ".join(f"`{field.name}` {SPARK_TYPES[field.type]}" for field in columns)
+    if not chosen.files:
+        return spark.createDataFrame([], schema)
+    # Spark takes a path for a pattern.
+    paths = [_GLOB.sub(r"\\\1", table.locate(file.path)) for file in chosen.files]
+    return spark.read.schema(schema).parquet(*paths)
 
-    Raises:
-        LakeError: the table is empty, or a key column holds nulls.
-    """
-    target = F.col(use_case.target)
-    usable = target.isNotNull() & ~F.isnan(target)
-    finite = usable & (F.abs(target) != float("inf"))
+
+def total_groups(rows: DataFrame, use_case: UseCase) -> GroupTotals:
+    """Totals of every group in rows with the source's columns; a null key is a group of its own."""
+    target = sf.col(use_case.target)
+    usable = target.isNotNull() & ~sf.isnan(target)
+    finite = usable & (sf.abs(target) != float("inf"))
     totals = (
-        read_table(spark, table)
-        .groupBy(*use_case.keys)
+        rows.groupBy(*use_case.keys)
         .agg(
-            F.count(F.lit(1)).alias("rows"),
-            F.coalesce(F.sum(F.when(finite, target)), F.lit(0.0)).alias("target_sum"),
-            F.count(F.when(usable, 1)).alias("target_count"),
-            F.max(F.when(usable, F.col(use_case.time.column))).alias("last_time"),
+            sf.count(sf.lit(1)).alias("rows"),
+            sf.coalesce(sf.sum(sf.when(finite, target)), sf.lit(0.0)).alias("target_sum"),
+            sf.max(sf.when(usable, sf.col(use_case.time.column))).alias("last_time"),
+            sf.bit_xor(sf.xxhash64(*use_case.columns)).alias(CHECKSUM),
         )
         .toArrow()
     )
-    for name in use_case.keys:
-        if nulls := pc.sum(pc.filter(totals["rows"], pc.is_null(totals[name]))).as_py():
-            raise LakeError(
-                f"{nulls} rows of {table.uri} have no {name}; give them a value in the source query, "
-                f"such as COALESCE({name}, 'UNKNOWN'), and materialize raw_data again"
-            )
-    through = pc.max(totals["last_time"]).as_py()
-    if through is None:
-        raise LakeError(
-            f"{table.uri} holds no row with a {use_case.target}; materialize raw_data for windows "
-            "that have data, or look at source.start and source.query"
-        )
-    keys = list(zip(*(totals[name].to_pylist() for name in use_case.keys), strict=True))
+    keys = zip(*(totals[name].fill_null("").to_pylist() for name in use_case.keys), strict=True)
     partitions = pa.array([partition_of(key, use_case) for key in keys], pa.string())
     order = [(name, "ascending") for name in ("partition", *use_case.keys)]
-    ordered = totals.append_column("partition", partitions).sort_by(order)
-    return GroupTotals(ordered, through.isoformat(sep=" "))
+    return GroupTotals(totals.append_column("partition", partitions).sort_by(order))
 
 
 def write_shards(
-    spark: SparkSession,
-    raw: LakeTable,
-    grouped: LakeTable,
+    rows: DataFrame,
     totals: GroupTotals,
+    data_through: datetime,
+    grouped: LakeTable,
     use_case: UseCase,
     stage: str,
 ) -> list[LakeFile]:
-    """Write the groups in ``totals`` below ``stage``: one Parquet file a shard, sorted by key and time."""
-    shards = assign_shards(totals.partitions, totals.table["rows"].to_numpy())
-    count = int(shards.max()) + 1
-    logger.info("grouping %d groups into %d shards", len(shards), count)
-    assignment = totals.table.select(list(use_case.keys)).append_column("shard", pa.array(shards))
-    rows = read_table(spark, raw).join(
-        F.broadcast(spark.createDataFrame(assignment)), on=list(use_case.keys), how="inner"
-    )
+    """Write those of ``rows`` whose group is in ``totals`` below ``stage``, one file a shard.
+
+    Files are sorted by key and time. ``data_through`` is the last time with a target in any group,
+    also of partitions that are not in ``totals``.
+    """
+    counts = totals.table["rows"].to_numpy()
+    shards = assign_shards(totals.partitions, counts)
+    number_of_shards = int(shards.max()) + 1
+    logger.info("grouping %d groups into %d shards", len(shards), number_of_shards)
+    keys = list(use_case.keys)
+    assignment = totals.table.select(keys).append_column("shard", pa.array(shards))
+    tasks = min(number_of_shards, TASKS_MAX)
     (
-        rows.repartition(min(count, TASKS_MAX), "shard")
-        .sortWithinPartitions("shard", *use_case.keys, use_case.time.column)
+        rows.join(sf.broadcast(rows.sparkSession.createDataFrame(assignment)), on=keys)
+        .repartitionById(tasks, (sf.col("shard") % tasks).cast("int"))
+        .sortWithinPartitions("shard", *keys, use_case.time.column)
         .write.partitionBy("shard")
-        .parquet(grouped.locate_path(stage))
+        .parquet(grouped.locate(stage))
     )
     partition_of_shard = dict(zip(shards.tolist(), totals.partitions, strict=True))
     group_counts = np.bincount(shards)
-    row_counts = np.bincount(shards, weights=totals.table["rows"].to_numpy()).astype(int)
+    row_counts = np.bincount(shards, weights=counts).astype(int)
     return [
         LakeFile(
             path=path,
@@ -119,17 +135,9 @@ def write_shards(
                 "partition": partition_of_shard[number],
                 "shard": str(number),
                 "shard_groups": str(group_counts[number]),
-                "data_through": totals.data_through,
+                "data_through": data_through.isoformat(sep=" "),
             },
         )
         for path, size in grouped.staged_files(stage)
         for number in [int(path.rsplit("shard=", 1)[1].split("/", 1)[0])]
     ]
-
-
-def read_table(spark: SparkSession, table: LakeTable) -> DataFrame:
-    """The latest version of a lake table, without its partition columns."""
-    files = [table.locate(file) for file in table.files()]
-    if not files:
-        raise LakeError(f"{table.uri} is empty; materialize raw_data for windows that have data")
-    return spark.read.parquet(*files)

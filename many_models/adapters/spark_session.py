@@ -46,13 +46,16 @@ def check_java() -> str:
 
 
 def spark_settings(master: str) -> dict[str, str]:
-    """Spark configuration for ``master``: native libraries run one thread a task, as tasks share cores."""
+    """Spark configuration for ``master``.
+
+    Native libraries run one thread a task, since the tasks already share the cores.
+    """
     settings = {
         "spark.master": master,
         "spark.app.name": "many-models",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{LOG_SETTINGS}",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.shuffle.partitions": "16",

@@ -1,7 +1,7 @@
 """Running work on shards with Spark: a small manifest moves, the data does not.
 
-Each task gets one row of the manifest through ``mapInPandas``, reads its own file and writes its own
-result; what comes back to the driver is one small row per shard.
+Each task gets one row of the manifest through ``mapInPandas``, reads its own file and writes its
+own result; what comes back to the driver is one small row per shard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 import cloudpickle
 import pandas as pd
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
+
+from many_models.core.errors import ManyModelsError
 
 if TYPE_CHECKING:
     from pyspark.accumulators import Accumulator
@@ -46,8 +48,12 @@ def run_tasks(
 ) -> list[Result]:
     """Results of ``work`` on every task, in the order of ``tasks``; one Spark task each.
 
-    ``work`` runs on the executors and must be picklable, as must tasks and results. An exception in it fails
-    the whole job after Spark's retries: ``work`` itself turns what is wrong with one group into a row.
+    ``work`` runs on the executors and must be picklable, as must tasks and results. What is wrong
+    with one group it turns into a row by itself.
+
+    Raises:
+        ManyModelsError: the first that ``work`` raised. Spark tries a task again after any other
+            exception, and then fails the job with a PySparkException that quotes it.
     """
     if not tasks:
         return []
@@ -58,24 +64,36 @@ def run_tasks(
             "task": [pickle.dumps(task) for task in tasks],
         }
     )
+    columns = list(manifest.columns)
     done = spark.sparkContext.accumulator(0)
     run = cloudpickle.dumps(work)
 
     def run_batches(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         function = cloudpickle.loads(run)
         for frame in frames:
-            for row in frame.itertuples():
-                result = pickle.dumps(function(pickle.loads(row.task)))
-                done.add(int(row.groups))
-                yield pd.DataFrame({"number": [row.number], "result": [result]})
+            for number, count, task in zip(*(frame[name] for name in columns), strict=True):
+                result = pickle.dumps(_attempt(function, pickle.loads(task)))
+                done.add(int(count))
+                yield pd.DataFrame({"number": [number], "result": [result]})
 
     spread = spark.createDataFrame(manifest).repartitionById(
-        len(tasks), F.col("number").cast("int")
+        len(tasks), sf.col("number").cast("int")
     )
     with _Reporter(done, progress):
         rows = spread.mapInPandas(run_batches, "number long, result binary").collect()
     found = {row["number"]: pickle.loads(row["result"]) for row in rows}
-    return [found[number] for number in range(len(tasks))]
+    results = [found[number] for number in range(len(tasks))]
+    for result in results:
+        if isinstance(result, ManyModelsError):
+            raise result
+    return results
+
+
+def _attempt(work: Callable[[Task], Result], task: Task) -> Result | ManyModelsError:
+    try:
+        return work(task)
+    except ManyModelsError as error:
+        return error
 
 
 class _Reporter:

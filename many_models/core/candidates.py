@@ -1,7 +1,7 @@
 """The kinds of model that are tried for every group.
 
-A candidate fits on one group's rows and gives a fitted model: a small picklable object that predicts
-from feature rows and the seasonal naive forecast of the same periods.
+A candidate fits on one group's rows and gives a fitted model: a small picklable object that
+predicts from feature rows and the seasonal naive forecast of the same periods.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Features of a whole panel at once: calendar, Fourier, known features, lags, rolling means.
 
-Whatever is made from the target or from past-only columns is at least one horizon old, so one matrix
-serves every backtest fold and the final fit without leaking the future.
+Whatever is made from the target or from past-only columns is at least one horizon old, so one
+matrix serves every backtest fold and the final fit without leaking the future.
 """
 
 from __future__ import annotations

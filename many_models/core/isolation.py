@@ -20,10 +20,10 @@ def run_isolated(
     work: Callable[[Ints], dict[int, Outcome]],
     blame: Callable[[int, Exception], Outcome],
 ) -> dict[int, Outcome]:
-    """Outcome of every group: ``work`` on a batch of them, or, where it raises, on each half in turn.
+    """Outcome of every group: of ``work`` on a batch, or, where it raises, on each half in turn.
 
-    A batch is full when its groups span ``PERIODS_AT_ONCE`` by ``periods``, the length of each. A
-    shard is sized by its rows, which says little of a group that sells once a month. ``blame`` makes
+    A batch is full when its groups span ``PERIODS_AT_ONCE`` by ``periods``, the length of each: a
+    shard is sized by its rows, which say little of a group that sells once a month. ``blame`` makes
     the outcome of a group on which ``work`` raises even when it stands alone.
     """
     batch = np.cumsum(periods) // PERIODS_AT_ONCE

@@ -30,8 +30,8 @@ def raw_schema(use_case: UseCase) -> pa.Schema:
 def grouped_schema(use_case: UseCase) -> pa.Schema:
     """Table ``grouped_datasets``: sorted by key and time within each file, one file a shard.
 
-    ``shard_groups`` is the number of groups in the shard and ``data_through`` the last time with a target
-    in all of the raw data (ISO text): both are the same for a whole file.
+    ``shard_groups`` is the number of groups in the shard and ``data_through`` the last time with a
+    target in all of the raw data (ISO text): both are the same for a whole file.
     """
     columns = raw_columns(use_case)
     for name in SHARD_COLUMNS:

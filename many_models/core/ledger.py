@@ -19,13 +19,17 @@ Status = Literal["trained", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What training made of one group that was trained; metrics are the winning candidate's."""
+    """What training made of one group that was trained; metrics are the winning candidate's.
+
+    ``latest_mae`` is its mean absolute error in the latest fold alone, in the target's unit.
+    """
 
     candidate: str
     score: float
     baseline_score: float
     candidate_scores: str
     coverage: float
+    latest_mae: float
     metrics: dict[str, float]
     folds: int
     evaluated_from: np.datetime64
@@ -73,6 +77,7 @@ def training_schema(use_case: UseCase) -> pa.Schema:
             ("candidate_scores", pa.string()),
             *((name, pa.float64()) for name in METRICS),
             ("coverage", pa.float64()),
+            ("latest_mae", pa.float64()),
             ("folds", pa.int64()),
             ("evaluated_from", time),
             ("seconds", pa.float64()),

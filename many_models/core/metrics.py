@@ -17,8 +17,8 @@ from many_models.core.dataset import Floats
 class Accuracy:
     """Figures of ``G`` groups, each an array (G); NaN where a figure is undefined.
 
-    ``mae``, ``rmse`` and ``bias`` (mean of forecast minus actual) are in the target's unit; ``mase``,
-    ``wape`` and ``smape`` (0 to 2) have none.
+    ``mae``, ``rmse`` and ``bias`` (mean of forecast minus actual) are in the target's unit;
+    ``mase``, ``wape`` and ``smape`` (0 to 2) have none.
     """
 
     mase: Floats
@@ -35,8 +35,8 @@ METRICS = tuple(Accuracy.__dataclass_fields__)
 def measure(actual: Floats, forecast: Floats, scale: Floats) -> Accuracy:
     """Accuracy of ``forecast`` (G, F, H).
 
-    ``scale`` (G) is the mean absolute error of the one-season naive forecast on the training data, the
-    denominator of MASE.
+    ``scale`` (G) is the mean absolute error of the one-season naive forecast on the training data,
+    the denominator of MASE.
     """
     error = forecast - actual
     size = np.abs(error)
@@ -58,8 +58,8 @@ def measure(actual: Floats, forecast: Floats, scale: Floats) -> Accuracy:
 def interval_halfwidth(residuals: Floats, level: float) -> Floats:
     """Half width (G) of the split conformal interval from absolute residuals (G, ...).
 
-    The ``ceil((n + 1) * level)``-th smallest of the n absolute residuals (Lei et al. 2018); the largest
-    one where n is too small for that rank; NaN without residuals.
+    The ``ceil((n + 1) * level)``-th smallest of the n absolute residuals (Lei et al. 2018); the
+    largest one where n is too small for that rank; NaN without residuals.
     """
     flat = np.sort(np.abs(residuals).reshape(len(residuals), -1), axis=1)  # NaN sorts last
     count = (~np.isnan(flat)).sum(axis=1)

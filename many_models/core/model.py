@@ -1,7 +1,7 @@
 """The model of one group: what it learnt, and all it needs to forecast from raw rows.
 
-Rows in (time and known features), forecasts out: feature definitions and the recent history travel in
-the model, so that whoever loads it needs no lake.
+Rows in (time and known features), forecasts out: feature definitions and the recent history travel
+in the model, so that whoever loads it needs no lake.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class ForecastModel:
         A known feature that is null takes its last value, or zero, as the use case says.
 
         Returns:
-            ``prediction``, ``lower`` and ``upper`` in the target's unit, with the index of ``rows``.
+            ``prediction``, ``lower`` and ``upper`` in the target's unit, by the index of ``rows``.
 
         Raises:
             ValueError: a column is missing, a time occurs twice, is off the grid or outside the
-                horizon, or the forecast is not finite.
+                horizon, or a known feature is not a number.
         """
         ahead = self._periods_ahead(rows)
         panel = self._panel(rows, ahead)
@@ -66,7 +66,7 @@ class ForecastModel:
         return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
 
     def example(self, count: int = 3) -> pd.DataFrame:
-        """Rows that ``predict`` accepts: the first periods after the origin, known features at zero."""
+        """Rows that ``predict`` accepts: the periods after the origin, known features at zero."""
         periods = self.origin + 1 + np.arange(min(count, self.spec.horizon))
         times = {self.time_column: self.spec.frequency.to_time(periods)}
         return pd.DataFrame(times | {name: np.zeros(len(periods)) for name in self.spec.known})
@@ -88,8 +88,8 @@ class ForecastModel:
         outside |= self.spec.frequency.to_time(periods) != times
         if outside.any():
             raise ValueError(
-                f"{self.time_column} {times[outside][0]} cannot be forecast: this model takes times of "
-                f"frequency {self.spec.frequency.code!r} from {first} to {last}"
+                f"{self.time_column} {times[outside][0]} cannot be forecast: this model takes "
+                f"times of frequency {self.spec.frequency.code!r} from {first} to {last}"
             )
         if parsed.duplicated().any():
             twice = times[parsed.duplicated()][0]
@@ -99,7 +99,8 @@ class ForecastModel:
     def _panel(self, rows: pd.DataFrame, ahead: Ints) -> Panel:
         horizon, width = self.spec.horizon, len(self.spec.known)
         future = np.full((horizon, width), np.nan)
-        future[ahead - 1] = rows[list(self.spec.known)].to_numpy(dtype=np.float64)
+        for column, name in enumerate(self.spec.known):
+            future[ahead - 1, column] = _numbers(rows[name], name)
         known = np.vstack([np.tile(self.last_known, (len(self.target), 1)), future])
         ends = np.array([0, len(known)])
         for column, fill in enumerate(self.known_fill):
@@ -113,6 +114,16 @@ class ForecastModel:
             known=known,
             past=np.vstack([self.past, np.full((horizon, self.past.shape[1]), np.nan)]),
         )
+
+
+def _numbers(values: pd.Series, name: str) -> Floats:
+    try:
+        numbers: Floats = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers: {error}") from error
+    if np.isinf(numbers).any():
+        raise ValueError(f"{name} is infinite; give a number, or null for none")
+    return numbers
 
 
 def forecast_with_interval(

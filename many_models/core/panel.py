@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -73,8 +74,8 @@ def build_panel(
     """Panel of the given groups, each of which is observed at or before ``origin``.
 
     Targets and past-only values after the origin are not used; known features are. Periods after
-    ``data_through`` (default: the origin) have not been ingested yet, so that a period without a row
-    is missing there even where gaps are zeros. A row whose target is null is missing anywhere.
+    ``data_through`` (default: the origin) have not been ingested yet, so that what has no row there
+    is missing even where gaps are zeros. A row whose target is null is missing anywhere.
     """
     position = np.full(len(dataset.keys), -1)
     position[groups] = np.arange(len(groups))
@@ -154,4 +155,4 @@ def fill_known(values: Floats, offsets: Ints, fill: str) -> Floats:
 def slices(offsets: Ints) -> Sequence[tuple[int, int]]:
     """(start, end) row of each group."""
     bounds = offsets.tolist()
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise(bounds))

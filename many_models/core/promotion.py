@@ -6,19 +6,31 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from many_models.core.use_case import BASELINE, Promotion
+from many_models.core.use_case import BASELINE, PromotionRules
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A challenger and the champion by the same figure; ``basis`` says which, and on which data."""
+
+    challenger: float
+    champion: float
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """A newly trained model with the scores of its backtest; lower scores are better."""
+    """A newly trained model with the scores of its backtest; lower scores are better.
+
+    ``comparison`` is None where the group has no champion yet.
+    """
 
     group_key: str
     candidate: str
     score: float
     baseline_score: float
     coverage: float | None
-    champion_score: float | None
+    comparison: Comparison | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +42,7 @@ class Verdict:
     reason: str
 
 
-def judge(challenger: Challenger, rules: Promotion) -> Verdict:
+def judge(challenger: Challenger, rules: PromotionRules) -> Verdict:
     """Verdict on one challenger: all rules must hold."""
     reasons = [
         reason
@@ -50,38 +62,41 @@ def share_qualified(verdicts: Sequence[Verdict]) -> float:
     return sum(v.qualified for v in verdicts) / len(verdicts) if verdicts else 1.0
 
 
-def _against_threshold(challenger: Challenger, rules: Promotion) -> str | None:
+def _against_threshold(challenger: Challenger, rules: PromotionRules) -> str | None:
     if rules.max_score is None or challenger.score <= rules.max_score:
         return None
-    return f"score {challenger.score:.4g} is above max_score {rules.max_score:g}"
+    return f"score {challenger.score:.6g} is above max_score {rules.max_score:g}"
 
 
-def _against_baseline(challenger: Challenger, rules: Promotion) -> str | None:
+def _against_baseline(challenger: Challenger, rules: PromotionRules) -> str | None:
+    baseline = challenger.baseline_score
     if challenger.candidate == BASELINE:
         return "no candidate beats the baseline"
-    least = challenger.baseline_score * (1 - rules.beat_baseline_by)
-    if challenger.score < challenger.baseline_score and challenger.score <= least:
+    if challenger.score < baseline and challenger.score <= baseline * (1 - rules.beat_baseline_by):
         return None
-    margin = f"{rules.beat_baseline_by:.1%}"
-    return f"score {challenger.score:.4g} is not {margin} below the baseline's {challenger.baseline_score:.4g}"
+    return _not_below(challenger.score, rules.beat_baseline_by, f"the baseline's {baseline:.6g}")
 
 
-def _against_champion(challenger: Challenger, rules: Promotion) -> str | None:
+def _against_champion(challenger: Challenger, rules: PromotionRules) -> str | None:
     """A challenger may equal the champion when no margin is asked: a retrained model is fresher."""
-    if challenger.champion_score is None:
+    found = challenger.comparison
+    if found is None or found.challenger <= found.champion * (1 - rules.beat_champion_by):
         return None
-    least = challenger.champion_score * (1 - rules.beat_champion_by)
-    if challenger.score <= least:
-        return None
-    margin = f"{rules.beat_champion_by:.1%}"
-    return f"score {challenger.score:.4g} is not {margin} below the champion's {challenger.champion_score:.4g}"
+    rival = f"the champion's {found.champion:.6g}"
+    reason = _not_below(found.challenger, rules.beat_champion_by, rival)
+    return f"{reason}, by {found.basis}"
 
 
-def _against_coverage(challenger: Challenger, rules: Promotion) -> str | None:
-    if rules.min_coverage is None:
+def _not_below(score: float, margin: float, rival: str) -> str:
+    return f"score {score:.6g} is not {f'{100 * margin:g}% ' if margin else ''}below {rival}"
+
+
+def _against_coverage(challenger: Challenger, rules: PromotionRules) -> str | None:
+    coverage, least = challenger.coverage, rules.min_coverage
+    if least is None:
         return None
-    if challenger.coverage is None or math.isnan(challenger.coverage):
+    if coverage is None or math.isnan(coverage):
         return "interval coverage could not be measured (it takes two folds)"
-    if challenger.coverage >= rules.min_coverage:
+    if coverage >= least:
         return None
-    return f"interval coverage {challenger.coverage:.1%} is below min_coverage {rules.min_coverage:.1%}"
+    return f"interval coverage {coverage:.6g} is below min_coverage {least:g}"

@@ -1,7 +1,7 @@
 """Batch scoring of one shard: every group's champion, or the baseline that stands in for it.
 
-Pure: an Arrow table of whole groups and the champions' payloads in; predictions, and one row per group
-that says which model served it and why, out.
+Pure: an Arrow table of whole groups and the champions' payloads in; predictions, and one row per
+group that says which model served it and why, out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Champion:
 class GroupScore:
     """How one group was served: by its ``model``, by the ``baseline``, or not at all (``none``).
 
-    ``problem`` says why it was not the model; ``forecast`` is (3, horizon): prediction, lower, upper.
+    ``problem`` says why it was not the model; ``forecast`` (3, H) is prediction, lower and upper.
     """
 
     source: Literal["model", "baseline", "none"]
@@ -52,14 +52,13 @@ class GroupScore:
 
 def prediction_schema(use_case: UseCase) -> pa.Schema:
     """Columns of the predictions table; the forecast is in the target's unit."""
-    time = pa.timestamp("us")
     return pa.schema(
         [
             ("partition", pa.string()),
             ("group_key", pa.string()),
             *((name, pa.string()) for name in use_case.keys),
-            ("origin", time),
-            ("time", time),
+            ("origin", pa.timestamp("us")),
+            ("time", pa.timestamp("us")),
             ("periods_ahead", pa.int64()),
             ("prediction", pa.float64()),
             ("lower", pa.float64()),
@@ -101,8 +100,8 @@ def score_shard(
 ) -> tuple[pa.Table, pa.Table]:
     """Forecast the horizon after ``origin`` for every group of a shard (sorted by key and time).
 
-    ``champions`` are found by composite key. Where the data ends before the origin, ``data_through``
-    says so (default: the origin): what has not been ingested yet is missing, not zero.
+    ``champions`` are looked up by composite key, one at a time. What lies after ``data_through``
+    (default: the origin) was not ingested yet, so that it is missing, not zero.
 
     Returns:
         Predictions (``prediction_schema``) and one row per group (``scoring_schema``).
@@ -110,12 +109,11 @@ def score_shard(
     dataset = read_dataset(table, use_case)
     moments = np.array([origin, origin if data_through is None else data_through])
     period, through = use_case.frequency.to_period(moments).tolist()
-    counts = count_observed(dataset, period)
+    unseen = np.flatnonzero(count_observed(dataset, period) == 0).tolist()
     nothing = Problem("no_observations", f"no {use_case.target} at or before {origin}")
-    scores = {g: _unserved(nothing) for g in np.flatnonzero(counts == 0).tolist()}
+    scores = {group: _unserved(nothing) for group in unseen}
     scores |= {g: _unserved(problem) for g, problem in dataset.problems.items()}
-    rest = [group for group in range(len(dataset.keys)) if group not in scores]
-    usable = np.array(rest, dtype=np.int64)
+    usable = np.setdiff1d(np.arange(len(dataset.keys)), list(scores))
     scores |= run_isolated(
         usable,
         period + 1 - first_observed(dataset, period)[usable],
@@ -140,11 +138,10 @@ class _Scorer:
     data_through: int
 
     def score(self, champions: Mapping[str, Champion]) -> dict[int, GroupScore]:
-        names = (group_key(self.use_case.keys, self.dataset.keys[g]) for g in self.groups.tolist())
-        found = [champions.get(name) for name in names]
-        if any(found):
+        if champions:
             _ = self.features  # made here, since what fails in it is no champion's fault
-        served = [self._serve(index, champion) for index, champion in enumerate(found)]
+        names = [group_key(self.use_case.keys, self.dataset.keys[g]) for g in self.groups]
+        served = (self._serve(index, champions.get(name)) for index, name in enumerate(names))
         return dict(zip(self.groups.tolist(), served, strict=True))
 
     @cached_property
@@ -167,20 +164,23 @@ class _Scorer:
 
     @cached_property
     def naive(self) -> Floats:
-        season = self.use_case.frequency.season
-        origins = np.array([self.origin])
-        return seasonal_naive(self.panel, origins, self.use_case.horizon, season)[:, 0]
+        """Seasonal naive forecasts of the horizon (G, H)."""
+        return self._naive_from(np.array([self.origin]))[:, 0]
 
     @cached_property
     def naive_halfwidth(self) -> Floats:
         """Half width (G) of the baseline's interval, from its own backtest."""
-        horizon, season = self.use_case.horizon, self.use_case.frequency.season
         origins = fold_origins(self.use_case, self.origin)
-        forecast = seasonal_naive(self.panel, origins, horizon, season)
+        forecast = self._naive_from(origins)
         if self.use_case.prediction_floor is not None:
             forecast = np.maximum(forecast, self.use_case.prediction_floor)
-        actual = self.panel.values_at(self.panel.target, origins[:, None] + 1 + np.arange(horizon))
+        ahead = origins[:, None] + 1 + np.arange(self.use_case.horizon)
+        actual = self.panel.values_at(self.panel.target, ahead)
         return interval_halfwidth(forecast - actual, self.use_case.validation.interval)
+
+    def _naive_from(self, origins: Ints) -> Floats:
+        use_case = self.use_case
+        return seasonal_naive(self.panel, origins, use_case.horizon, use_case.frequency.season)
 
     def _serve(self, index: int, champion: Champion | None) -> GroupScore:
         problem = Problem("no_champion", "no model of this group is in production")
@@ -188,9 +188,8 @@ class _Scorer:
             try:
                 return self._serve_model(index, champion)
             except Exception as error:
-                problem = Problem(
-                    "champion_failed", f"{champion.name}: {type(error).__name__}: {error}"
-                )
+                text = f"{champion.name}: {type(error).__name__}: {error}"
+                problem = Problem("champion_failed", text)
         nothing = np.empty((self.use_case.horizon, 0))
         forecast = self._forecast(index, SeasonalNaive(), nothing, self.naive_halfwidth[index])
         return GroupScore("baseline", BASELINE, problem, forecast)
@@ -200,11 +199,9 @@ class _Scorer:
             raise ValueError(champion.error)
         model = load_model(champion.payload)
         if model.spec != FeatureSpec.of(self.use_case):
-            raise ValueError(
-                "its features, frequency or horizon are not the use case's; train it again"
-            )
-        if model.key != (key := self.dataset.keys[self.groups[index]]):
-            raise ValueError(f"it is the model of {model.key}, not of {key}; train it again")
+            raise ValueError("its features or its horizon are not the use case's; train it again")
+        if model.key != self.dataset.keys[self.groups[index]]:
+            raise ValueError(f"it is the model of another group, {model.key}; train it again")
         if model.origin > self.origin:
             raise ValueError("it has seen data after this forecast origin")
         forecast = self._forecast(index, model.fitted, self.features[index], model.halfwidth)
@@ -218,8 +215,7 @@ class _Scorer:
 def _tables(
     dataset: Dataset, scores: dict[int, GroupScore], use_case: UseCase, partition: str, origin: int
 ) -> tuple[pa.Table, pa.Table]:
-    ahead = np.arange(1, use_case.horizon + 1)
-    times = use_case.frequency.to_time(origin + np.concatenate([[0], ahead]))
+    times = use_case.frequency.to_time(origin + np.arange(use_case.horizon + 1))
     rows: list[dict[str, Any]] = []
     for group, key in enumerate(dataset.keys):
         score = scores[group]
@@ -244,7 +240,7 @@ def _tables(
     prediction, lower, upper = np.concatenate([np.empty((3, 0)), *forecasts], axis=1)
     computed = {
         "time": pa.array(np.tile(times[1:], len(served))),
-        "periods_ahead": pa.array(np.tile(ahead, len(served))),
+        "periods_ahead": pa.array(np.tile(np.arange(len(times))[1:], len(served))),
         "prediction": pa.array(prediction),
         "lower": pa.array(lower, from_pandas=True),  # no interval is null, not NaN
         "upper": pa.array(upper, from_pandas=True),

@@ -1,4 +1,4 @@
-"""From groups to partitions and shards: which groups a person, and a Spark task, works on at once."""
+"""From groups to partitions and shards: what a person, and a Spark task, works on at once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ GROUPS_A_SHARD = 100
 class Shard:
     """One file of whole datasets, the unit of a Spark task.
 
-    ``data_through`` is an ISO timestamp: the last time with a target anywhere in the raw data when the
-    shard was made.
+    ``data_through`` is an ISO timestamp: the last time with a target anywhere in the raw data when
+    the shard was made.
     """
 
     partition: str

@@ -47,8 +47,7 @@ def train_shard(
         **{g: shard.ended(g, "skipped", p) for g, p in shard.reasons_to_skip.items()},
         **{g: shard.ended(g, "failed", p) for g, p in dataset.problems.items()},
     }
-    rest = [group for group in range(len(dataset.keys)) if group not in outcomes]
-    trainable = np.array(rest, dtype=np.int64)
+    trainable = np.setdiff1d(np.arange(len(dataset.keys)), list(outcomes))
     outcomes |= run_isolated(
         trainable,
         origin + 1 - first_observed(dataset, origin)[trainable],
@@ -155,6 +154,7 @@ class _Contest:
             candidate_scores=json.dumps(usable),
             metrics={n: float(getattr(self.accuracies[winner], n)[index]) for n in METRICS},
             coverage=float(interval_coverage(residuals, level)[0]),
+            latest_mae=_mean_size(residuals[0, 0]),
             folds=folds,
             evaluated_from=self.use_case.frequency.to_time(oldest + 1)[0],
             payload=payload,
@@ -184,6 +184,11 @@ class _Contest:
             halfwidth=halfwidth,
             floor=self.use_case.prediction_floor,
         )
+
+
+def _mean_size(residuals: Floats) -> float:
+    there = residuals[~np.isnan(residuals)]
+    return float(np.abs(there).mean()) if len(there) else np.nan
 
 
 def _training_error(error: Exception) -> Problem:

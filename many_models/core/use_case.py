@@ -21,32 +21,13 @@ from pydantic import (
 )
 
 from many_models.core.frequency import Frequency, FrequencyCode
+from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 CandidateName = Literal["seasonal_naive", "ridge", "gradient_boosting"]
 MetricName = Literal["mase", "wape", "smape", "mae", "rmse"]
 BASELINE: CandidateName = "seasonal_naive"
-LAKE_COLUMNS = frozenset("partition shard shard_groups data_through window".split())
-"""Columns that the lake adds to the source's; no column may be called like one."""
-
-RESULT_COLUMNS = LAKE_COLUMNS | frozenset(
-    # how groups are counted
-    "rows target_sum target_count last_time rows_grouped target_sum_grouped target_count_grouped "
-    "last_time_grouped partition_grouped "
-    # ledger and verdicts
-    "run_id trained_at data_version code_version group_key status reason error observations "
-    "first_time trained_through candidate score baseline_score candidate_scores mase wape smape mae "
-    "rmse bias coverage folds evaluated_from seconds payload payload_sha256 payload_bytes model_name "
-    "model_version model_run_id champion_score champion_version qualified accepted decided_at "
-    # predictions and how they were served
-    "origin time periods_ahead prediction lower upper source "
-    # tags of the registries
-    "use_case partition_key metric dagster_run_id artifact_location training_run training_version "
-    "verdict".split()
-)
-"""Names that key columns and static features may not take: both go into the tables of results and
-onto the models as tags."""
 
 
 class Section(BaseModel):
@@ -142,7 +123,7 @@ class Validation(Section):
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
 
-class Promotion(Section):
+class PromotionRules(Section):
     """The business rules; a model qualifies when all that are given hold.
 
     Shares and margins are fractions: ``beat_baseline_by: 0.05`` asks for a score at least 5% lower.
@@ -175,7 +156,7 @@ class UseCase(Section):
         "gradient_boosting",
     )
     validation: Validation = Validation()
-    promotion: Promotion = Promotion()
+    promotion: PromotionRules = PromotionRules()
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:

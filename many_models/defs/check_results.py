@@ -1,17 +1,20 @@
 """Check results of one partition each, in runs over one or many partitions.
 
-Dagster's ``AssetCheckResult`` names no partition in a range run. This one place yields evaluations that
-do, which takes two of Dagster's internals; a test fails when they change.
+Dagster's ``AssetCheckResult`` names no partition in a range run. This one place yields evaluations
+that do, which takes two of Dagster's internals; a test fails when they change.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 from dagster import AssetCheckEvaluation
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
+
+RECORDS_A_QUERY = 500
 
 Event = AssetCheckEvaluation | dg.Output[None]
 
@@ -22,14 +25,14 @@ class CheckResult:
 
     passed: bool
     description: str
-    metadata: Mapping[str, object] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
 
 def check_spec(
     name: str,
     asset: dg.AssetKey,
-    partitions: dg.PartitionsDefinition,  # type: ignore[type-arg]
+    partitions: dg.PartitionsDefinition,
     description: str,
 ) -> dg.AssetCheckSpec:
     """A check that runs before everything downstream, but does not stop a sibling partition."""
@@ -43,13 +46,11 @@ def yield_results(
     specs: Sequence[dg.AssetCheckSpec],
     results: Mapping[str, Mapping[str, CheckResult]],
 ) -> Iterator[Event]:
-    """Events of ``results`` (by check, then partition) for all of ``specs``."""
+    """Events of ``results`` (by check, then partition) for ``specs``, which share one asset."""
+    partitions = sorted({name for by_partition in results.values() for name in by_partition})
+    targets = _materializations(context.instance, specs[0].asset_key, partitions)
     for spec in specs:
-        storage_ids = context.instance.event_log_storage.get_latest_storage_id_by_partition(
-            spec.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(results[spec.name])
-        )
         for partition, result in results[spec.name].items():
-            materialization = storage_ids.get(partition)
             yield AssetCheckEvaluation(
                 asset_key=spec.asset_key,
                 check_name=spec.name,
@@ -59,10 +60,24 @@ def yield_results(
                 metadata=dict(result.metadata),
                 severity=result.severity,
                 blocking=False,
-                target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=materialization, run_id=context.run.run_id, timestamp=0.0
-                )
-                if materialization is not None
-                else None,
+                target_materialization_data=targets.get(partition),
             )
         yield dg.Output(None, output_name=spec.get_python_identifier())
+
+
+def _materializations(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str]
+) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
+    """The last materialization of each partition: a check's status is shown on it only."""
+    found = instance.event_log_storage.get_latest_storage_id_by_partition(
+        asset, dg.DagsterEventType.ASSET_MATERIALIZATION, set(partitions)
+    )
+    ids = list(found.values())
+    targets: dict[str, AssetCheckEvaluationTargetMaterializationData] = {}
+    for start in range(0, len(ids), RECORDS_A_QUERY):
+        wanted = dg.AssetRecordsFilter(asset, storage_ids=ids[start : start + RECORDS_A_QUERY])
+        for record in instance.fetch_materializations(wanted, limit=RECORDS_A_QUERY).records:
+            targets[str(record.partition_key)] = AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+            )
+    return targets

@@ -24,8 +24,9 @@ def build_grouped_datasets(use_case: UseCase, raw_data: dg.AssetKey) -> dg.Asset
         group_name=use_case.name,
         kinds={"spark", "deltalake"},
         description=(
-            f"One dataset for each {' x '.join(use_case.keys)}, in time order: Spark shuffles and sorts "
-            "the raw data once and writes shards of whole datasets, which training and scoring read."
+            f"One dataset for each {' x '.join(use_case.keys)}, in time order: Spark shuffles and "
+            "sorts the raw data once and writes shards of whole datasets, which training and "
+            "scoring read."
         ),
         metadata={"dagster/column_schema": column_schema(grouped_schema(use_case))},
     )
@@ -34,11 +35,11 @@ def build_grouped_datasets(use_case: UseCase, raw_data: dg.AssetKey) -> dg.Asset
         spark: SparkResource,
         lake: LakeResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         keys = context.partition_keys
-        with timed(store.open(use_case), "grouped_datasets", context.run_id) as stage:
+        with timed(store.open(use_case), "grouped_datasets", context.run.run_id) as stage:
             found = group.group_partitions(
-                use_case, keys, spark.open(), lake.open(), context.run_id
+                use_case, keys, spark.open(), lake.open(), context.run.run_id
             )
             stage.count(partitions=len(keys), rows=sum(p.rows for p in found.values()))
         describe_partitions(

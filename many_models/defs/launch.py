@@ -2,10 +2,9 @@
 
 import logging
 import os
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 
 import dagster as dg
 
@@ -14,158 +13,184 @@ from many_models.adapters.lake_tables import Lake
 from many_models.core.errors import LakeError, UseCaseError
 from many_models.core.use_case import UseCase
 from many_models.defs.partitions import (
+    available_before,
+    available_part,
     group_partitions,
     origin_windows,
     raw_windows,
+    utc_now,
     windows_of,
 )
 from many_models.defs.pipeline import build_many_models_defs
+from many_models.defs.raw_data import AVAILABLE_BEFORE, SOURCE_DIGEST, source_digest
 from many_models.defs.resources import build_resources
 from many_models.steps.group import data_through
+from many_models.steps.ingest import find_partitions
 
 logger = logging.getLogger(__name__)
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROMOTION_CHECK = "promotion_rules"
-WORKSPACE = (
-    "load_from:\n  - python_module:\n"
-    "      module_name: many_models.definitions\n      location_name: many_models\n"
-)
+RECORDS_A_PAGE = 1000
+NAMES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that failed in one partition."""
+
+    name: str
+    partition: str
+    description: str
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run left to tell: checks that failed, as (check, partition, description)."""
+    """What a run left to tell."""
 
-    failed_checks: tuple[tuple[str, str, str], ...]
+    failed_checks: tuple[FailedCheck, ...]
 
     @property
     def withheld(self) -> list[str]:
         """Partitions whose models did not meet the promotion rules."""
-        return sorted(p for name, p, _ in self.failed_checks if name == PROMOTION_CHECK)
+        return sorted(c.partition for c in self.failed_checks if c.name == PROMOTION_CHECK)
 
     @property
-    def broken(self) -> list[tuple[str, str, str]]:
+    def broken(self) -> list[FailedCheck]:
         """Failures of every other check: the data or the platform is at fault."""
-        return [check for check in self.failed_checks if check[0] != PROMOTION_CHECK]
-
-
-def open_instance(home: Path) -> dg.DagsterInstance:
-    """The Dagster instance of a home folder, set up at first use."""
-    folder = home / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(Path(__file__).parents[1] / "dagster.yaml", folder / "dagster.yaml")
-    (folder / "workspace.yaml").write_text(WORKSPACE, encoding="utf-8")
-    os.environ["DAGSTER_HOME"] = str(folder)
-    instance = dg.DagsterInstance.get()
-    end_killed_runs(instance)
-    return instance
-
-
-def end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Report runs whose process is gone as failed: a killed one would hold up the queue."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        pids = [
-            int(str(event.dagster_event.engine_event_data.metadata["pid"].value))
-            for event in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
-            if event.dagster_event and "pid" in event.dagster_event.engine_event_data.metadata
-        ]
-        if pids and not any(map(_alive, pids)):
-            instance.report_run_failed(run, "The process of this run was killed.")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return [check for check in self.failed_checks if check.name != PROMOTION_CHECK]
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """Runs the jobs of one use case in this process, so that all share one Spark session."""
+    """Runs the jobs of one use case in this process, so that all share one Spark session.
+
+    What goes wrong is a ManyModelsError, for its reader to act on.
+    """
 
     use_case: UseCase
     instance: dg.DagsterInstance
 
     def run(self, partitions: Sequence[str] = (), *, refresh: bool = False) -> RunReport:
-        """Ingest what is new, train these partitions (all by default), score the last origin.
+        """Ingest what is new, train these partitions (all by default), score the last origin."""
+        failed = [*self.ingest(refresh=refresh), *self.train(partitions), *self.score()]
+        return RunReport(tuple(failed))
 
-        Raises:
-            ManyModelsError: what went wrong, for its reader to act on.
+    def ingest(self, *, refresh: bool = False) -> list[FailedCheck]:
+        """Extract the windows that are not ingested to their end, and the last one that is.
+
+        Late rows come into the last one. ``refresh`` extracts every window.
         """
+        definition = raw_windows(self.use_case)
+        keys = list(definition.get_partition_keys())
+        before = available_before(self.use_case, utc_now())
+        found = windows_of(definition, keys)
+        windows = [available_part(self.use_case, w, datetime.max) for w in found]
+        begun = [window for window in windows if window.start < before]
+        if not begun:
+            raise UseCaseError(
+                f"use case {self.use_case.name!r} has no data yet: no period is over since its "
+                f"source.start, {self.use_case.source.start}"
+            )
+        reached = {} if refresh else self._ingested_before()
+        last = max(reached.keys() & set(keys), default=None)
+        due = [w.key for w in begun if w.key == last or reached.get(w.key, datetime.min) < w.end]
+        return self._execute("ingest", keys, due)
+
+    def train(self, partitions: Sequence[str] = ()) -> list[FailedCheck]:
+        """Group, train, judge and promote these partitions, of all that the raw data has now."""
+        keys = self._find_partitions()
+        if not keys:
+            raise LakeError(
+                f"the source of {self.use_case.name!r} gave no rows from "
+                f"{self.use_case.source.start} to {self.use_case.source.end or 'now'}; look at "
+                "source.start and source.query"
+            )
+        if unknown := [key for key in partitions if key not in keys]:
+            known = ", ".join(sorted(keys)[:NAMES_SHOWN])
+            raise UseCaseError(
+                f"use case {self.use_case.name!r} has no partition {unknown[0]!r}; it has {known}"
+                + (" ..." if len(keys) > NAMES_SHOWN else "")
+            )
+        return self._execute("train", keys, partitions or keys)
+
+    def score(self) -> list[FailedCheck]:
+        """Forecast from the last origin whose window has data."""
+        definition = origin_windows(self.use_case)
+        keys = list(definition.get_partition_keys())
+        through = data_through(self.use_case, _lake())
+        begun = [w.key for w in windows_of(definition, keys) if w.start <= through]
+        return self._execute("score", keys, begun[-1:])
+
+    def _execute(self, stage: str, keys: Sequence[str], chosen: Sequence[str]) -> list[FailedCheck]:
+        """Run a job on these of the partitions ``keys``: one run for each unbroken range."""
+        name = f"{self.use_case.name}_{stage}"
         definitions = dg.Definitions.merge(
             build_many_models_defs(self.use_case),
             dg.Definitions(resources=build_resources(), executor=dg.in_process_executor),
         )
-        failed: list[tuple[str, str, str]] = []
-        steps = (
-            ("ingest", lambda: self._windows_to_ingest(refresh)),
-            ("train", lambda: self._partitions_to_train(partitions)),
-            ("score", self._origins_to_score),
-        )
-        for stage, choose in steps:
-            job = definitions.resolve_job_def(f"{self.use_case.name}_{stage}")
-            for start, end in choose():
-                failed += self._execute(job, start, end)
-        return RunReport(tuple(failed))
+        job = definitions.resolve_job_def(name)
+        failed: list[FailedCheck] = []
+        for start, end in find_ranges(keys, chosen):
+            logger.info("%s: %s", name, start if start == end else f"{start} to {end}")
+            failed += self._execute_range(job, {RANGE_START: start, RANGE_END: end})
+        return failed
 
-    def _execute(
-        self, job: dg.JobDefinition, start: str, end: str
-    ) -> Iterable[tuple[str, str, str]]:
-        result = job.execute_in_process(
-            instance=self.instance,
-            run_config=QUIET,
-            tags={RANGE_START: start, RANGE_END: end},
-        )
-        for evaluation in result.get_asset_check_evaluations():
-            if not evaluation.passed:
-                yield (
-                    evaluation.check_name,
-                    evaluation.partition or "",
-                    evaluation.description or "",
-                )
+    def _execute_range(self, job: dg.JobDefinition, tags: dict[str, str]) -> list[FailedCheck]:
+        try:
+            result = job.execute_in_process(instance=self.instance, tags=tags)
+        except dg.DagsterExecutionInterruptedError as error:
+            raise KeyboardInterrupt from error
+        return [
+            FailedCheck(found.check_name, found.partition or "", found.description or "")
+            for found in result.get_asset_check_evaluations()
+            if not found.passed
+        ]
 
-    def _windows_to_ingest(self, refresh: bool) -> list[tuple[str, str]]:
-        """Windows not ingested yet, and the last one that was, since it may have been open."""
-        keys = list(raw_windows(self.use_case).get_partition_keys())
-        asset = dg.AssetKey([self.use_case.name, "raw_data"])
-        done = set() if refresh else self.instance.get_materialized_partitions(asset)
-        last = max((key for key in keys if key in done), default=None)
-        return _ranges(keys, [key for key in keys if key not in done or key == last])
-
-    def _partitions_to_train(self, partitions: Sequence[str]) -> list[tuple[str, str]]:
+    def _find_partitions(self) -> list[str]:
+        """Partitions of the raw data as it is; what was in others is gone."""
         name = group_partitions(self.use_case).name or ""
-        keys = list(self.instance.get_dynamic_partitions(name))
-        if unknown := [key for key in partitions if key not in keys]:
-            known = ", ".join(sorted(keys)[:10])
-            raise UseCaseError(
-                f"use case {self.use_case.name!r} has no partition {unknown[0]!r}; it has {known}"
-                + (" ..." if len(keys) > 10 else "")
-            )
-        if not keys:
-            raise LakeError(
-                f"the source of {self.use_case.name!r} gave no rows from {self.use_case.source.start} "
-                f"to {self.use_case.source.end or 'now'}; look at source.start and source.query"
-            )
-        return _ranges(keys, list(partitions) or keys)
+        present = find_partitions(self.use_case, _lake())
+        known = self.instance.get_dynamic_partitions(name)
+        if gone := [key for key in known if key not in set(present)]:
+            logger.info("%d partitions have no data any more, such as %s", len(gone), gone[0])
+            grouped = _lake().grouped_datasets(self.use_case)
+            grouped.replace_files(gone, lambda _: [], run_id="")
+            for key in gone:
+                self.instance.delete_dynamic_partition(name, key)
+        self.instance.add_dynamic_partitions(name, present)
+        return list(self.instance.get_dynamic_partitions(name))
 
-    def _origins_to_score(self) -> list[tuple[str, str]]:
-        """The last origin whose window has data."""
-        windows = origin_windows(self.use_case)
-        through = data_through(self.use_case, Lake(os.environ[settings.LAKE]))
-        found = windows_of(windows, windows.get_partition_keys())
-        last = [window.key for window in found if window.start <= through][-1]
-        return [(last, last)]
+    def _ingested_before(self) -> dict[str, datetime]:
+        """How far each window's last extraction from the source as it is now could reach."""
+        digest, reached = source_digest(self.use_case), dict[str, datetime]()
+        for key, metadata in self._extractions():
+            if metadata.get(SOURCE_DIGEST) != digest:
+                break  # what is older may have made room for this
+            reached.setdefault(key, datetime.fromisoformat(str(metadata[AVAILABLE_BEFORE])))
+        return reached
+
+    def _extractions(self) -> Iterator[tuple[str, dict[str, object]]]:
+        """Window and metadata of each materialization of ``raw_data``, the latest first."""
+        asset = dg.AssetKey([self.use_case.name, "raw_data"])
+        cursor, more = None, True
+        while more:
+            page = self.instance.fetch_materializations(asset, RECORDS_A_PAGE, cursor)
+            for record in page.records:
+                found = record.asset_materialization
+                if found and found.partition:
+                    yield found.partition, {n: v.value for n, v in found.metadata.items()}
+            cursor, more = page.cursor, page.has_more
 
 
-def _ranges(keys: Sequence[str], chosen: Sequence[str]) -> list[tuple[str, str]]:
+def _lake() -> Lake:
+    return Lake(os.environ[settings.LAKE])
+
+
+def find_ranges(keys: Sequence[str], chosen: Sequence[str]) -> list[tuple[str, str]]:
     """Runs of neighbours: Dagster's range runs take contiguous partitions only."""
-    places = sorted(keys.index(key) for key in chosen)
-    starts = [place for place in places if place - 1 not in places]
-    ends = [place for place in places if place + 1 not in places]
+    place_of = {key: place for place, key in enumerate(keys)}
+    places = {place_of[key] for key in chosen}
+    starts = sorted(place for place in places if place - 1 not in places)
+    ends = sorted(place for place in places if place + 1 not in places)
     return [(keys[start], keys[end]) for start, end in zip(starts, ends, strict=True)]

@@ -1,7 +1,7 @@
 """Partitions: time windows of raw data, sets of groups, forecast origins."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 import numpy as np
@@ -12,19 +12,18 @@ from many_models.core.use_case import UseCase
 from many_models.steps.ingest import TimeWindow
 
 ORIGIN_WINDOWS = {"h": "daily", "D": "daily", "W": "weekly", "MS": "monthly"}
+HOLDS_PERIODS = {"daily": ("h",), "weekly": ("h", "D"), "monthly": ("h", "D", "W")}
+"""Families of frequencies of which a window holds several periods, some over while it is open."""
 
 
 def raw_windows(use_case: UseCase) -> dg.TimeWindowPartitionsDefinition:
-    """Windows of the source's time from ``source.start`` to ``source.end``, both whole."""
-    return _windows(use_case.source.window, use_case.source.start, use_case.source.end, weekday=0)
+    """Whole windows that cover the source's time; the open one too, if some of it is over."""
+    return _windows(use_case, use_case.source.window)
 
 
 def origin_windows(use_case: UseCase) -> dg.TimeWindowPartitionsDefinition:
     """One partition for each forecast origin: a day, or the use case's own week or month."""
-    frequency = use_case.frequency
-    window = ORIGIN_WINDOWS[frequency.family]
-    weekday = WEEKDAYS.index(frequency.code[2:]) if frequency.family == "W" else 0
-    return _windows(window, use_case.source.start, use_case.source.end, weekday=weekday)
+    return _windows(use_case, ORIGIN_WINDOWS[use_case.frequency.family])
 
 
 def group_partitions(use_case: UseCase) -> dg.DynamicPartitionsDefinition:
@@ -40,6 +39,25 @@ def windows_of(
     return [TimeWindow(k, _plain(w.start), _plain(w.end)) for k, w in found]
 
 
+def source_span(use_case: UseCase) -> tuple[datetime, datetime]:
+    """First and (exclusive) last time of the source: whole periods from its start to its end."""
+    start, end = use_case.source.start, use_case.source.end
+    last = datetime.max if end is None else _period(use_case, datetime.combine(end, time.max), 1)
+    return _period(use_case, datetime.combine(start, time.min)), last
+
+
+def available_before(use_case: UseCase, now: datetime) -> datetime:
+    """Start of the period that is under way at ``now``: what lies before it is over."""
+    return _period(use_case, now)
+
+
+def available_part(use_case: UseCase, window: TimeWindow, before: datetime) -> TimeWindow:
+    """What of a window lies within the source's span and ``before``; it may be empty."""
+    first, last = source_span(use_case)
+    start = max(window.start, first)
+    return TimeWindow(window.key, start, max(start, min(window.end, last, before)))
+
+
 def origin_of(use_case: UseCase, window: TimeWindow, through: datetime) -> datetime:
     """Forecast origin of a window: the last period that begins in it and has data.
 
@@ -51,31 +69,43 @@ def origin_of(use_case: UseCase, window: TimeWindow, through: datetime) -> datet
             f"no forecast from {window.key}: the data of {use_case.name!r} ends at {through}; "
             "materialize raw_data and grouped_datasets for later windows first"
         )
-    last = min(window.end - timedelta(microseconds=1), through)
-    periods = use_case.frequency.to_period(np.array([last], dtype="datetime64[us]"))
-    origin: datetime = use_case.frequency.to_time(periods)[0].item()
-    return origin
+    return _period(use_case, min(window.end - timedelta(microseconds=1), through))
+
+
+def utc_now() -> datetime:
+    """The time in UTC, without a time zone, as everything in this module."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _period(use_case: UseCase, moment: datetime, later: int = 0) -> datetime:
+    """Start of the period that a moment falls in, or of one so many periods ``later``."""
+    periods = use_case.frequency.to_period(np.array([moment], dtype="datetime64[us]"))
+    start: datetime = use_case.frequency.to_time(periods + later)[0].item()
+    return start
 
 
 def _plain(moment: datetime) -> datetime:
     return moment.replace(tzinfo=None)
 
 
-def _windows(
-    window: str, start: date, end: date | None, weekday: int
-) -> dg.TimeWindowPartitionsDefinition:
-    """Windows that cover [start, end]: both widened to whole windows, so that no row falls out."""
-    first = _window_start(window, start, weekday)
-    last = (
-        None if end is None else datetime.combine(_next(window, end, weekday), datetime.min.time())
-    )
-    begin = datetime.combine(first, datetime.min.time())
+def _windows(use_case: UseCase, window: str) -> dg.TimeWindowPartitionsDefinition:
+    """Windows over the source's span, both ends widened so that no row falls out."""
+    start, end = source_span(use_case)
+    family, code = use_case.frequency.family, use_case.frequency.code
+    weekday = WEEKDAYS.index(code[2:]) if family == "W" else 0
+    first = datetime.combine(_window_start(window, start.date(), weekday), time.min)
+    if use_case.source.end is None:
+        last, open_windows = None, int(family in HOLDS_PERIODS[window])
+    else:
+        final_day = (end - timedelta(microseconds=1)).date()
+        last, open_windows = datetime.combine(_next(window, final_day, weekday), time.min), 0
     if window == "daily":
-        return dg.DailyPartitionsDefinition(start_date=begin, end_date=last)
+        return dg.DailyPartitionsDefinition(first, last, end_offset=open_windows)
     if window == "monthly":
-        return dg.MonthlyPartitionsDefinition(start_date=begin, end_date=last)
-    sunday_based = (weekday + 1) % 7
-    return dg.WeeklyPartitionsDefinition(start_date=begin, end_date=last, day_offset=sunday_based)
+        return dg.MonthlyPartitionsDefinition(first, last, end_offset=open_windows)
+    return dg.WeeklyPartitionsDefinition(
+        first, last, day_offset=(weekday + 1) % 7, end_offset=open_windows
+    )
 
 
 def _window_start(window: str, day: date, weekday: int) -> date:

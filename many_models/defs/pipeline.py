@@ -1,5 +1,7 @@
 """One use case's whole pipeline, on one screen."""
 
+import warnings
+
 import dagster as dg
 
 from many_models.core.use_case import UseCase
@@ -12,10 +14,15 @@ from many_models.defs.trained_models import build_trained_models, build_trained_
 
 
 def build_many_models_defs(use_case: UseCase) -> dg.Definitions:
-    """Assets, checks and jobs of one use case; the asset keys begin with its name.
+    """Assets, checks and jobs of one use case; the asset keys begin with its name."""
+    with warnings.catch_warnings():
+        # Dagster is pinned, and our tests show that what it calls new does what we need.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return _build(use_case)
 
-    source database -> raw_data -> grouped_datasets -> trained_models -> promoted_models -> predictions
-    """
+
+def _build(use_case: UseCase) -> dg.Definitions:
     raw_data = build_raw_data(use_case)
     grouped_datasets = build_grouped_datasets(use_case, raw_data.key)
     trained_models = build_trained_models(use_case, grouped_datasets.key)

@@ -34,8 +34,9 @@ def build_predictions(
         group_name=use_case.name,
         kinds={"spark", "sql"},
         description=(
-            f"The next {use_case.horizon} periods of {use_case.target} for every group, as seen at the end "
-            "of one date: by the group's champion, found by its tags, or by the baseline, marked as such."
+            f"The next {use_case.horizon} periods of {use_case.target} for every group, as seen at "
+            "the end of one date: by the group's champion, found by its tags, or by the baseline, "
+            "marked as such."
         ),
         metadata={"dagster/column_schema": column_schema(prediction_schema(use_case))},
     )
@@ -45,19 +46,19 @@ def build_predictions(
         lake: LakeResource,
         production_registry: RegistryResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         results = store.open(use_case)
         through = data_through(use_case, lake.open())
         moments = {
             window.key: origin_of(use_case, window, through)
             for window in windows_of(origins, context.partition_keys)
         }
-        with timed(results, "predictions", context.run_id) as stage:
+        with timed(results, "predictions", context.run.run_id) as stage:
             scored = {
                 key: score_origin(
                     use_case,
                     origin,
-                    context.run_id,
+                    context.run.run_id,
                     spark=spark.open(),
                     lake=lake.open(),
                     production=production_registry.open(use_case),

@@ -1,4 +1,4 @@
-"""Asset ``promoted_models``: the champions in the production registry, and the invariant on them."""
+"""Asset ``promoted_models``: the champions in production, and the invariant on them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -25,8 +25,9 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
         group_name=use_case.name,
         kinds={"mlflow"},
         description=(
-            "Champions: the models with a passing verdict, copied to the separate production registry "
-            "under the alias champion. Where a challenger does not qualify, the champion stays."
+            "Champions: the models with a passing verdict, copied to the separate production "
+            "registry under the alias champion. Where a challenger does not qualify, the champion "
+            "stays."
         ),
     )
     def promoted_models(
@@ -34,9 +35,9 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
         training_registry: RegistryResource,
         production_registry: RegistryResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         results, keys = store.open(use_case), context.partition_keys
-        with timed(results, "promoted_models", context.run_id) as stage:
+        with timed(results, "promoted_models", context.run.run_id) as stage:
             found = promote_partitions(
                 use_case,
                 keys,

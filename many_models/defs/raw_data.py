@@ -1,19 +1,45 @@
 """Asset ``raw_data``: the source's rows in the lake, one time window at a time, and its checks."""
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import dagster as dg
 
-from many_models.core.lake_schema import raw_schema
+from many_models.core.lake_schema import raw_columns, raw_schema
 from many_models.core.use_case import UseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
-from many_models.defs.partitions import group_partitions, raw_windows, windows_of
+from many_models.defs.partitions import (
+    available_before,
+    available_part,
+    group_partitions,
+    raw_windows,
+    windows_of,
+)
 from many_models.defs.resources import LakeResource, SourceResource, StoreResource
-from many_models.steps.ingest import WindowReport, find_partitions, ingest_window, inspect_window
+from many_models.steps.ingest import (
+    TimeWindow,
+    WindowReport,
+    find_partitions,
+    ingest_windows,
+    inspect_window,
+    keep_windows,
+)
 from many_models.steps.results import timed
 
 ROWS_KEPT_MIN = 0.9  # of what the source gives now; less means that rows went missing
+AVAILABLE_BEFORE, SOURCE_DIGEST = "available_before", "source_digest"
+"""Metadata of a materialization: how far it could reach, and which source it was made from."""
+
+
+def source_digest(use_case: UseCase) -> str:
+    """Changes whenever windows that were extracted before would not fit with new ones."""
+    source = use_case.source.model_dump_json()
+    columns = [f"{field.name} {field.type}" for field in raw_columns(use_case)]
+    parts = json.dumps([source, use_case.time.frequency, columns])
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 def build_raw_data(use_case: UseCase) -> dg.AssetsDefinition:
@@ -26,9 +52,10 @@ def build_raw_data(use_case: UseCase) -> dg.AssetsDefinition:
         group_name=use_case.name,
         kinds={"sql", "deltalake"},
         description=(
-            f"{use_case.description}\n\nOne time window of the source database, extracted by SQL into a "
-            "Delta table. Materializing a window again replaces it."
-        ),
+            f"{use_case.description}\n\nOne time window of the source database, extracted by SQL "
+            "into a Delta table. Materializing a window again replaces it. Of the window that is "
+            "open now, only the periods that are over are extracted."
+        ).strip(),
         metadata={"dagster/column_schema": column_schema(raw_schema(use_case))},
     )
     def raw_data(
@@ -36,23 +63,44 @@ def build_raw_data(use_case: UseCase) -> dg.AssetsDefinition:
         source: SourceResource,
         lake: LakeResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult:
-        with timed(store.open(use_case), "raw_data", context.run_id) as stage:
-            rows = {
-                w.key: ingest_window(
-                    use_case, w, source.open(use_case), lake.open(), context.run_id
-                )
-                for w in windows_of(windows, context.partition_keys)
-            }
+    ) -> dg.MaterializeResult[None]:
+        before = available_before(use_case, _requested_at(context.instance, context.run.run_id))
+        with timed(store.open(use_case), "raw_data", context.run.run_id) as stage:
+            rows = ingest_windows(
+                use_case,
+                _available(use_case, context.partition_keys, before),
+                source.open(use_case),
+                lake.open(),
+                context.run.run_id,
+            )
             stage.count(partitions=len(rows), rows=sum(rows.values()))
+        keep_windows(use_case, windows.get_partition_keys(), lake.open(), context.run.run_id)
         found = find_partitions(use_case, lake.open(), list(rows))
         context.instance.add_dynamic_partitions(groups.name or "", found)
         describe_partitions(
             context, {k: {"dagster/partition_row_count": n} for k, n in rows.items()}
         )
-        return dg.MaterializeResult(metadata={"partitions_found": len(found)})
+        return dg.MaterializeResult(
+            metadata={
+                "partitions_found": len(found),
+                AVAILABLE_BEFORE: before.isoformat(),
+                SOURCE_DIGEST: source_digest(use_case),
+            }
+        )
 
     return raw_data
+
+
+def _requested_at(instance: dg.DagsterInstance, run_id: str) -> datetime:
+    """When a run was created, UTC: the same for an asset and the checks that run after it."""
+    record = instance.get_run_record_by_id(run_id)
+    assert record is not None  # it is the run that asks
+    return record.create_timestamp.replace(tzinfo=None)
+
+
+def _available(use_case: UseCase, keys: Sequence[str], before: datetime) -> list[TimeWindow]:
+    found = windows_of(raw_windows(use_case), keys)
+    return [available_part(use_case, window, before) for window in found]
 
 
 def build_raw_data_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
@@ -63,7 +111,9 @@ def build_raw_data_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChec
             "schema_as_declared": "The columns have the types that the use case declares.",
             "keys_present": "No row lacks a key.",
             "no_duplicates": "No key has two rows at one time.",
-            "rows_not_collapsed": f"At least {ROWS_KEPT_MIN:.0%} of the source's rows are in the lake.",
+            "rows_not_collapsed": (
+                f"At least {ROWS_KEPT_MIN:.0%} of the source's rows are in the lake."
+            ),
         }.items()
     ]
 
@@ -71,9 +121,10 @@ def build_raw_data_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChec
     def raw_data_checks(
         context: dg.AssetCheckExecutionContext, source: SourceResource, lake: LakeResource
     ) -> Iterator[Event]:
+        before = available_before(use_case, _requested_at(context.instance, context.run.run_id))
         reports = {
             w.key: inspect_window(use_case, w, source.open(use_case), lake.open())
-            for w in windows_of(windows, context.partition_keys)
+            for w in _available(use_case, context.partition_keys, before)
         }
         judged = {key: judge_window(report) for key, report in reports.items()}
         by_check = {spec.name: {k: r[spec.name] for k, r in judged.items()} for spec in specs}

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
@@ -18,7 +18,7 @@ from many_models.core.use_case import UseCase
 from many_models.steps.results import Results
 
 
-class LakeResource(dg.ConfigurableResource):
+class LakeResource(dg.ConfigurableResource[Any]):
     """The data lake: a folder, or an object store's URL."""
 
     root: str
@@ -27,14 +27,14 @@ class LakeResource(dg.ConfigurableResource):
         return Lake(self.root)
 
 
-class SourceResource(dg.ConfigurableResource):
+class SourceResource(dg.ConfigurableResource[Any]):
     """Source databases; each use case names its own, with placeholders for what is secret."""
 
     def open(self, use_case: UseCase) -> SourceDatabase:
         return SourceDatabase(settings.source_url(use_case, os.environ))
 
 
-class RegistryResource(dg.ConfigurableResource):
+class RegistryResource(dg.ConfigurableResource[Any]):
     """One MLflow registry: a database or a server, and a place for the models' files."""
 
     uri: str
@@ -44,7 +44,7 @@ class RegistryResource(dg.ConfigurableResource):
         return _open_registry(self.uri, self.artifacts, use_case)
 
 
-class StoreResource(dg.ConfigurableResource):
+class StoreResource(dg.ConfigurableResource[Any]):
     """The SQL database of the ledger, the verdicts and the predictions."""
 
     url: str
@@ -54,7 +54,7 @@ class StoreResource(dg.ConfigurableResource):
 
 
 class SparkResource(LazyPySparkResource):
-    """A Spark session that starts when it is first used; ``spark_config`` overrides our settings."""
+    """A Spark session, started at its first use; ``spark_config`` overrides our settings."""
 
     master: str
     spark_config: dict[str, str] = {}  # noqa: RUF012  Dagster's fields are declared this way
@@ -83,8 +83,8 @@ def build_registry(
     return _open_registry(environ[uri], environ[artifacts], use_case)
 
 
-def build_resources() -> dict[str, dg.ConfigurableResource]:
-    """Resources from the environment; only promotion and scoring ask for the production registry."""
+def build_resources() -> dict[str, dg.ConfigurableResource[Any]]:
+    """Resources with their settings from the environment, read when a run starts."""
     return {
         "source": SourceResource(),
         "lake": LakeResource(root=dg.EnvVar(settings.LAKE)),

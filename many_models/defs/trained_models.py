@@ -1,4 +1,4 @@
-"""Asset ``trained_models``: a model for every group, and the checks that stand before production."""
+"""Asset ``trained_models``: a model for every group, and the checks before production."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.adapters.plots import plot_scores
-from many_models.core.use_case import UseCase
+from many_models.core.use_case import PromotionRules, UseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions
 from many_models.defs.resources import LakeResource, RegistryResource, SparkResource, StoreResource
 from many_models.steps.group import read_shards
-from many_models.steps.promote import PartitionVerdict, judge_partitions
+from many_models.steps.judge import PartitionVerdict, judge_partitions
 from many_models.steps.results import timed
 from many_models.steps.train import Run, ledger_schema, train_partitions
 
@@ -32,9 +32,10 @@ def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg
         group_name=use_case.name,
         kinds={"spark", "scikitlearn", "mlflow"},
         description=(
-            f"Every group's best of {', '.join(use_case.candidates)}, by {use_case.validation.metric} in "
-            "a rolling-origin backtest, refitted on all data and registered in the training registry. "
-            "Every group has one row in the ledger: trained, skipped or failed, with the reason."
+            f"Every group's best of {', '.join(use_case.candidates)}, by "
+            f"{use_case.validation.metric} in a rolling-origin backtest, refitted on all data and "
+            "registered in the training registry. Every group has one row in the ledger: trained, "
+            "skipped or failed, with the reason."
         ),
         metadata={"dagster/column_schema": column_schema(ledger_schema(use_case))},
     )
@@ -44,13 +45,13 @@ def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg
         lake: LakeResource,
         training_registry: RegistryResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         results, keys = store.open(use_case), context.partition_keys
-        with timed(results, "trained_models", context.run_id) as stage:
+        with timed(results, "trained_models", context.run.run_id) as stage:
             ledger = train_partitions(
                 use_case,
                 keys,
-                Run(context.run_id, datetime.now(UTC)),
+                Run(context.run.run_id, datetime.now(UTC)),
                 spark=spark.open(),
                 lake=lake.open(),
                 registry=training_registry.open(use_case),
@@ -97,14 +98,14 @@ def build_trained_models_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.Ass
             "promotion_rules",
             asset,
             partitions,
-            f"At least {use_case.promotion.min_share:.0%} of the models qualify for production: "
-            f"{use_case.promotion.model_dump(exclude_none=True)}.",
+            describe_rules(use_case.promotion),
         ),
     ]
 
     @dg.multi_asset_check(name=f"{use_case.name}_trained_models_checks", specs=specs)
     def trained_models_checks(
         context: dg.AssetCheckExecutionContext,
+        spark: SparkResource,
         lake: LakeResource,
         production_registry: RegistryResource,
         store: StoreResource,
@@ -114,7 +115,14 @@ def build_trained_models_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.Ass
         expected: Counter[str] = Counter()
         for shard in read_shards(use_case, lake.open(), keys):
             expected[shard.partition] += shard.groups
-        verdicts = judge_partitions(use_case, keys, production_registry.open(use_case), results)
+        verdicts = judge_partitions(
+            use_case,
+            keys,
+            spark=spark.open,
+            lake=lake.open(),
+            production=production_registry.open(use_case),
+            results=results,
+        )
         by_check = {
             "ledger_complete": {k: judge_ledger(ledger, k, expected[k]) for k in keys},
             "promotion_rules": {k: judge_share(v) for k, v in verdicts.items()},
@@ -122,6 +130,13 @@ def build_trained_models_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.Ass
         yield from yield_results(context, specs, by_check)
 
     return trained_models_checks
+
+
+def describe_rules(rules: PromotionRules) -> str:
+    """The promotion rules as an operator reads them."""
+    given = rules.model_dump(exclude_none=True, exclude={"min_share"})
+    text = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in given.items())
+    return f"At least {rules.min_share:.0%} of the models qualify for production: {text}."
 
 
 def judge_ledger(ledger: pa.Table, partition: str, groups: int) -> CheckResult:

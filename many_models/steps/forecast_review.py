@@ -23,10 +23,15 @@ HISTORY_HORIZONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Groups of the grouped datasets against the rows that one origin has in the store."""
+    """Groups of the grouped datasets against the rows that one origin has in the store.
+
+    ``scored_groups`` are in the scoring ledger, in ``scoring_rows`` rows; ``forecast_groups`` are
+    in the predictions, in ``prediction_rows`` rows with a prediction.
+    """
 
     groups: int
     scoring_rows: int
+    scored_groups: int
     forecast_groups: int
     unserved_groups: int
     prediction_rows: int
@@ -34,15 +39,15 @@ class Coverage:
 
     @property
     def holds(self) -> bool:
-        served = self.forecast_groups + self.unserved_groups == self.scoring_rows
-        complete = self.prediction_rows == self.forecast_groups * self.horizon
-        return self.groups == self.scoring_rows and served and complete
+        once = self.groups == self.scored_groups == self.scoring_rows
+        served = self.forecast_groups + self.unserved_groups == self.scored_groups
+        return once and served and self.prediction_rows == self.forecast_groups * self.horizon
 
     @property
     def text(self) -> str:
         return (
-            f"{self.forecast_groups} of {self.groups} groups have {self.horizon} periods of forecast; "
-            f"{self.unserved_groups} have a row that says why not"
+            f"{self.forecast_groups} of {self.groups} groups have {self.horizon} periods of "
+            f"forecast; {self.unserved_groups} have a row that says why not"
         )
 
 
@@ -62,6 +67,7 @@ def count_coverage(use_case: UseCase, origin: datetime, lake: Lake, results: Res
     return Coverage(
         groups=sum(shard.groups for shard in read_shards(use_case, lake)),
         scoring_rows=int(scoring["n"]),
+        scored_groups=int(scoring["keys"]),
         forecast_groups=int(predictions["keys"]),
         unserved_groups=int(scoring["unserved"] or 0),
         prediction_rows=int(predictions["n"]),
@@ -72,7 +78,7 @@ def count_coverage(use_case: UseCase, origin: datetime, lake: Lake, results: Res
 def select_examples(
     use_case: UseCase, origin: datetime, lake: Lake, results: Results
 ) -> list[ForecastExample]:
-    """The groups with the largest forecasts by a model, each with its recent history."""
+    """The groups with the largest forecasts by a model, each with what is known of its time."""
     name = results.name("predictions")
     rows = results.store.query(
         f'SELECT * FROM "{name}" WHERE origin = :origin AND group_key IN (SELECT group_key FROM '
@@ -85,12 +91,14 @@ def select_examples(
 
 def _example(use_case: UseCase, key: str, forecast: pd.DataFrame, lake: Lake) -> ForecastExample:
     partition = [str(forecast["partition"].iloc[0])]
+    time, target = use_case.time.column, use_case.target
     group = ds.field("partition") == partition[0]
     for name in use_case.keys:
         group = group & (ds.field(name) == forecast[name].iloc[0])
-    time, target = use_case.time.column, use_case.target
-    rows = lake.grouped_datasets(use_case).dataset(partition).to_table([time, target], group)
-    recent = rows.sort_by(time).to_pandas().tail(HISTORY_HORIZONS * use_case.horizon)
+    wanted = group & (ds.field(time) <= forecast["time"].iloc[-1])
+    rows = lake.grouped_datasets(use_case).dataset(partition).to_table([time, target], wanted)
+    # Before the origin, and as far as the forecast goes where that time has come already.
+    recent = rows.to_pandas().sort_values(time).tail((HISTORY_HORIZONS + 1) * use_case.horizon)
     return ForecastExample(
         title=key,
         history_times=recent[time].to_numpy(),

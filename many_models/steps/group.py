@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
+from many_models.adapters.lake import LakeFile, LakeTable, Snapshot
 from many_models.adapters.lake_tables import Lake
-from many_models.adapters.spark_grouping import GroupTotals, total_groups, write_shards
+from many_models.adapters.spark_grouping import (
+    CHECKSUM,
+    GroupTotals,
+    read_table,
+    total_groups,
+    write_shards,
+)
 from many_models.core.errors import LakeError
+from many_models.core.lake_schema import WINDOW
 from many_models.core.sharding import Shard
 from many_models.core.use_case import UseCase
-
-SUM_TOLERANCE = 1e-9  # relative; sums in another order differ in the last bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +36,9 @@ class GroupedPartition:
 
 @dataclass(frozen=True, slots=True)
 class Conservation:
-    """Rows, targets and their sum in one partition, in the raw data and in the grouped datasets.
+    """Rows and targets' sum of one partition, in the raw data and in the grouped datasets.
 
-    ``differing_groups`` counts the groups whose figures differ.
+    ``differing_groups`` counts the groups whose rows are not the same, whatever their order.
     """
 
     raw_rows: int
@@ -46,37 +52,87 @@ class Conservation:
         return self.differing_groups == 0 and self.raw_rows == self.grouped_rows
 
 
+@dataclass(frozen=True)
+class Manifest:
+    """Shards, largest first, and the version of ``grouped_datasets`` that they belong to."""
+
+    version: int
+    shards: list[Shard]
+
+
 def group_partitions(
     use_case: UseCase, partitions: Sequence[str], spark: SparkSession, lake: Lake, run_id: str
 ) -> dict[str, GroupedPartition]:
     """Make the datasets of these partitions anew, in one Spark job and one atomic commit.
 
     A partition that the raw data no longer has is emptied.
+
+    Raises:
+        LakeError: the raw data is empty, lacks a column or a key, or has no target at all.
     """
     raw, grouped = lake.raw_data(use_case), lake.grouped_datasets(use_case)
-    totals = total_groups(spark, raw, use_case).of(list(partitions))
-    stage = grouped.new_stage()
-    files = (
-        write_shards(spark, raw, grouped, totals, use_case, stage) if totals.table.num_rows else []
-    )
-    grouped.commit(files, replace=partitions, run_id=run_id)
-    counts: dict[str, GroupedPartition] = {name: GroupedPartition(0, 0, 0) for name in partitions}
+    snapshot = raw.snapshot()
+    _require_columns(raw, snapshot)
+    rows = read_table(spark, raw, snapshot)
+    totals = total_groups(rows, use_case)
+    _require_keys(totals, raw, use_case)
+    through = totals.data_through
+    if through is None:
+        raise LakeError(
+            f"{raw.uri} holds no row with a {use_case.target}; materialize raw_data for windows "
+            "that have data, or look at source.start and source.query"
+        )
+    chosen = totals.of(partitions)
+
+    def write(stage: str) -> list[LakeFile]:
+        if not chosen.partitions:
+            return []
+        return write_shards(rows, chosen, through, grouped, use_case, stage)
+
+    return _count(grouped.replace_files(partitions, write, run_id), partitions)
+
+
+def _require_columns(raw: LakeTable, snapshot: Snapshot) -> None:
+    declared = {field.name for field in raw.schema} - {WINDOW}
+    for file in snapshot.files:
+        if missing := declared - file.nulls.keys():
+            raise LakeError(
+                f"window {file.partition[WINDOW]} of {raw.uri} was extracted before the use case "
+                f"had the column {sorted(missing)[0]}; materialize all windows of raw_data again"
+            )
+
+
+def _require_keys(totals: GroupTotals, raw: LakeTable, use_case: UseCase) -> None:
+    for name in use_case.keys:
+        missing = pc.filter(totals.table["rows"], pc.is_null(totals.table[name]))
+        if count := pc.sum(missing).as_py():
+            raise LakeError(
+                f"{count} rows of {raw.uri} have no {name}; give them a value in the source query, "
+                f"such as COALESCE({name}, 'UNKNOWN'), and materialize raw_data again"
+            )
+
+
+def _count(files: Sequence[LakeFile], partitions: Sequence[str]) -> dict[str, GroupedPartition]:
+    counts = {name: GroupedPartition(0, 0, 0) for name in partitions}
     for file in files:
-        name, before = file.partition["partition"], counts[file.partition["partition"]]
-        groups = before.groups + int(file.partition["shard_groups"])
-        counts[name] = GroupedPartition(groups, before.rows + file.rows, before.shards + 1)
+        name = file.partition["partition"]
+        before, groups = counts[name], int(file.partition["shard_groups"])
+        counts[name] = GroupedPartition(
+            before.groups + groups, before.rows + file.rows, before.shards + 1
+        )
     return counts
 
 
-def read_shards(
+def read_manifest(
     use_case: UseCase, lake: Lake, partitions: Sequence[str] | None = None
-) -> list[Shard]:
-    """Manifest of the shards of these partitions (of all by default), largest first.
+) -> Manifest:
+    """Shards of these partitions (of all by default) in the latest ``grouped_datasets``.
 
     Raises:
         LakeError: there is none.
     """
     table = lake.grouped_datasets(use_case)
+    snapshot = table.snapshot(partitions)
     shards = [
         Shard(
             partition=file.partition["partition"],
@@ -84,13 +140,21 @@ def read_shards(
             groups=int(file.partition["shard_groups"]),
             rows=file.rows,
             data_through=file.partition["data_through"],
-            path=table.locate(file),
+            path=table.locate(file.path),
         )
-        for file in table.files(partitions)
+        for file in snapshot.files
     ]
     if not shards:
         raise LakeError(f"{table.uri} holds none of the partitions; materialize grouped_datasets")
-    return sorted(shards, key=lambda shard: (-shard.rows, shard.partition, shard.number))
+    ordered = sorted(shards, key=lambda shard: (-shard.rows, shard.partition, shard.number))
+    return Manifest(snapshot.version, ordered)
+
+
+def read_shards(
+    use_case: UseCase, lake: Lake, partitions: Sequence[str] | None = None
+) -> list[Shard]:
+    """The shards of ``read_manifest``."""
+    return read_manifest(use_case, lake, partitions).shards
 
 
 def data_through(use_case: UseCase, lake: Lake) -> datetime:
@@ -101,30 +165,35 @@ def data_through(use_case: UseCase, lake: Lake) -> datetime:
 def compare_with_raw(
     use_case: UseCase, partitions: Sequence[str], spark: SparkSession, lake: Lake
 ) -> dict[str, Conservation]:
-    """Count and sum of every group in ``raw_data`` against the committed ``grouped_datasets``."""
-    raw = total_groups(spark, lake.raw_data(use_case), use_case)
-    grouped = total_groups(spark, lake.grouped_datasets(use_case), use_case)
-    return {name: _compare(raw.of([name]), grouped.of([name]), use_case) for name in partitions}
+    """Every group of these partitions in ``raw_data`` and in the committed ``grouped_datasets``."""
+    grouped = lake.grouped_datasets(use_case)
+    committed = read_table(spark, grouped, grouped.snapshot(partitions))
+    both = _join(
+        total_groups(read_table(spark, lake.raw_data(use_case)), use_case).of(partitions),
+        total_groups(committed, use_case),
+        use_case,
+    )
+    figures = ["rows", "rows_grouped", "target_sum", "target_sum_grouped", "differs"]
+    totals = both.group_by("partition").aggregate([(name, "sum") for name in figures]).to_pylist()
+    found = {
+        total["partition"]: Conservation(
+            raw_rows=total["rows_sum"] or 0,
+            grouped_rows=total["rows_grouped_sum"] or 0,
+            raw_sum=total["target_sum_sum"] or 0.0,
+            grouped_sum=total["target_sum_grouped_sum"] or 0.0,
+            differing_groups=total["differs_sum"],
+        )
+        for total in totals
+    }
+    return {name: found.get(name, Conservation(0, 0, 0.0, 0.0, 0)) for name in partitions}
 
 
-def _compare(raw: GroupTotals, grouped: GroupTotals, use_case: UseCase) -> Conservation:
-    keys = list(use_case.keys)
+def _join(raw: GroupTotals, grouped: GroupTotals, use_case: UseCase) -> pa.Table:
+    """Both totals of each group side by side, and in ``differs`` 1 where they are not the same."""
+    keys = ["partition", *use_case.keys]
     both = raw.table.join(grouped.table, keys=keys, join_type="full outer", right_suffix="_grouped")
     same = pc.and_(
         pc.equal(both["rows"], both["rows_grouped"]),
-        pc.equal(both["target_count"], both["target_count_grouped"]),
+        pc.equal(both[CHECKSUM], both[f"{CHECKSUM}_grouped"]),
     )
-    matching = np.isclose(
-        both["target_sum"].to_numpy(),
-        both["target_sum_grouped"].to_numpy(),
-        rtol=SUM_TOLERANCE,
-        atol=SUM_TOLERANCE,
-    )
-    alike = same.fill_null(False).to_numpy() & matching
-    return Conservation(
-        raw_rows=pc.sum(raw.table["rows"]).as_py() or 0,
-        grouped_rows=pc.sum(grouped.table["rows"]).as_py() or 0,
-        raw_sum=pc.sum(raw.table["target_sum"]).as_py() or 0.0,
-        grouped_sum=pc.sum(grouped.table["target_sum"]).as_py() or 0.0,
-        differing_groups=int((~alike).sum()),
-    )
+    return both.append_column("differs", pc.invert(same.fill_null(False)).cast(pa.int64()))

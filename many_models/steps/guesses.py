@@ -21,6 +21,7 @@ from many_models.steps.choices import CARRIED, KEYS_MAX, Choices, said
 
 HORIZONS = {"h": 24, "D": 28, "W": 8, "MS": 6}
 PARTITIONS_MAX = 1_000
+BUCKETS_MAX = 1_000
 GROUPS_A_BUCKET = 500
 ROWS_A_GROUP_MIN = 5
 HOURLY_ROWS_A_DAY = 12
@@ -127,7 +128,7 @@ def _guess_partitioning(choices: Choices, probe: SourceProbe) -> str | int:
     if values[by] <= PARTITIONS_MAX:
         return by
     groups = probe.groups(keys, said(choices.time))
-    return min(math.ceil(groups / GROUPS_A_BUCKET), PARTITIONS_MAX)
+    return min(math.ceil(groups / GROUPS_A_BUCKET), BUCKETS_MAX)
 
 
 _GUESSES: dict[str, Callable[[Choices, SourceProbe], object]] = {

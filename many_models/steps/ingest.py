@@ -1,8 +1,9 @@
-"""Ingest: extract one time window from the source database into the lake, and inspect it there."""
+"""Ingest: extract time windows from the source database into the lake, and inspect them there."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,8 @@ from many_models.core.sharding import partition_of
 from many_models.core.use_case import UseCase
 
 logger = logging.getLogger(__name__)
+
+PROGRESS_LINES = 12  # at least, where there are that many windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,32 @@ class WindowReport:
     schema_differences: tuple[str, ...]
 
 
-def ingest_window(
-    use_case: UseCase, window: TimeWindow, source: SourceDatabase, lake: Lake, run_id: str
-) -> int:
-    """Replace one window of ``raw_data`` by what the source holds; returns the number of rows."""
-    batches = source.stream(
-        query_of(use_case, source), start=window.start, end=window.end, schema=raw_columns(use_case)
-    )
-    rows = lake.raw_data(use_case).replace(window.key, batches, run_id)
-    logger.info("ingested window %s: %d rows", window.key, rows)
+def ingest_windows(
+    use_case: UseCase,
+    windows: Sequence[TimeWindow],
+    source: SourceDatabase,
+    lake: Lake,
+    run_id: str,
+) -> dict[str, int]:
+    """Replace windows of ``raw_data`` by what the source holds; returns the rows of each."""
+    table, query = lake.raw_data(use_case), query_of(use_case, source)
+    schema, rows = raw_columns(use_case), {}
+    for number, window in enumerate(windows, start=1):
+        batches = source.stream(query, start=window.start, end=window.end, schema=schema)
+        rows[window.key] = table.replace(window.key, batches, run_id)
+        if number % max(1, len(windows) // PROGRESS_LINES) == 0:
+            done = f"{number} / {len(windows)}"
+            logger.info("ingested %s windows, %d rows", done, sum(rows.values()))
     return rows
+
+
+def keep_windows(use_case: UseCase, windows: Sequence[str], lake: Lake, run_id: str) -> None:
+    """Remove from ``raw_data`` what lies in other windows: the use case had them once."""
+    table = lake.raw_data(use_case)
+    found = {file.partition[WINDOW] for file in table.snapshot().files}
+    if gone := sorted(found - set(windows)):
+        logger.info("%d windows leave raw_data: the use case has them no more", len(gone))
+        table.replace_files(gone, lambda _: [], run_id)
 
 
 def query_of(use_case: UseCase, source: SourceDatabase) -> str:
@@ -58,12 +77,16 @@ def query_of(use_case: UseCase, source: SourceDatabase) -> str:
     return source.window_query(use_case.source.table, use_case.time.column, use_case.columns)
 
 
-def find_partitions(use_case: UseCase, lake: Lake, windows: list[str]) -> list[str]:
-    """Partitions of the groups that occur in these windows, sorted."""
-    rows = lake.raw_data(use_case).dataset(windows).to_table(columns=list(use_case.keys))
-    keys = rows.group_by(list(use_case.keys)).aggregate([]).drop_null()
-    columns = [keys[name].to_pylist() for name in use_case.keys]
-    return sorted({partition_of(key, use_case) for key in zip(*columns, strict=True)})
+def find_partitions(
+    use_case: UseCase, lake: Lake, windows: Sequence[str] | None = None
+) -> list[str]:
+    """Partitions of the groups that occur in these windows (in any by default), sorted."""
+    table, names = lake.raw_data(use_case), list(use_case.keys)
+    keys: set[tuple[str, ...]] = set()
+    for batch in table.dataset(windows).to_batches(columns=names):
+        found = pa.Table.from_batches([batch]).group_by(names).aggregate([]).drop_null()
+        keys.update(zip(*(found[name].to_pylist() for name in names), strict=True))
+    return sorted({partition_of(key, use_case) for key in keys})
 
 
 def inspect_window(

@@ -1,44 +1,21 @@
-"""Judge and promote: a verdict for every trained model, and the qualified ones to production.
+"""Promote: the models with a passing verdict go to production, and nothing else does.
 
-Judging writes verdicts and changes nothing else. Promoting acts on verdicts alone, and refuses a
-partition whose last training run has none.
+Promoting acts on verdicts alone, and refuses a partition whose last training run has none.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-
-import pyarrow as pa
 
 from many_models.adapters.mlflow_registry import MlflowRegistry
 from many_models.adapters.promotion import promote
-from many_models.core.errors import RegistryError, StoreError
-from many_models.core.promotion import Challenger, Verdict, judge, share_qualified
-from many_models.core.registration import (
-    TRAINING_RUN_TAG,
-    TRAINING_VERSION_TAG,
-    ModelVersion,
-)
+from many_models.core.errors import RegistryError
+from many_models.core.registration import TRAINING_RUN_TAG, TRAINING_VERSION_TAG
 from many_models.core.use_case import UseCase
 from many_models.steps.results import Results
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionVerdict:
-    """Verdicts of one partition; ``accepted`` when enough of its models qualify."""
-
-    run_id: str
-    judged: int
-    qualified: int
-    share: float
-    accepted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,106 +26,6 @@ class PromotedPartition:
     unchanged: int
     failed: int
     champions: int
-
-
-def judge_partitions(
-    use_case: UseCase, partitions: Sequence[str], production: MlflowRegistry, results: Results
-) -> dict[str, PartitionVerdict]:
-    """Judge the last training run of each partition by the use case's rules, and keep the verdicts.
-
-    Raises:
-        StoreError: a partition was never trained.
-    """
-    ledger = results.latest("ledger", partitions).to_pylist()
-    runs = {row["partition"]: row["run_id"] for row in ledger}
-    if untrained := [name for name in partitions if name not in runs]:
-        raise StoreError(f"partition {untrained[0]!r} has no ledger; materialize trained_models")
-    champions = {c.name: c for c in production.champions(use_case.name, partitions)}
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in partitions}
-    summaries = {}
-    decided_at = datetime.now(UTC).replace(tzinfo=None)
-    for row in ledger:
-        if row["status"] == "trained":
-            verdict = judge(_challenger(row, champions.get(row["model_name"])), use_case.promotion)
-            rows[row["partition"]].append(_verdict_row(row, verdict, champions, decided_at))
-    for name in partitions:
-        summaries[name] = _summarise(use_case, runs[name], rows[name])
-        for row in rows[name]:
-            row["accepted"] = row["qualified"] and summaries[name].accepted
-            if row["qualified"] and not row["accepted"]:
-                row["reason"] = f"only {summaries[name].share:.1%} of the partition qualifies"
-    schema = verdict_schema(use_case)
-    table = pa.Table.from_pylist([row for name in partitions for row in rows[name]], schema=schema)
-    where = {"partition": sorted(set(partitions)), "run_id": sorted(set(runs.values()))}
-    results.replace("verdicts", table, where)
-    results.create_views("verdicts", "trained_at")
-    return summaries
-
-
-def _challenger(row: dict[str, Any], champion: ModelVersion | None) -> Challenger:
-    return Challenger(
-        group_key=row["group_key"],
-        candidate=row["candidate"],
-        score=row["score"],
-        baseline_score=row["baseline_score"],
-        coverage=row["coverage"],
-        champion_score=float(champion.tags["score"]) if champion else None,
-    )
-
-
-def _verdict_row(
-    row: dict[str, Any],
-    verdict: Verdict,
-    champions: Mapping[str, ModelVersion],
-    decided_at: datetime,
-) -> dict[str, Any]:
-    champion = champions.get(row["model_name"])
-    return {
-        **row,
-        "qualified": verdict.qualified,
-        "reason": verdict.reason,
-        "champion_score": float(champion.tags["score"]) if champion else None,
-        "champion_version": champion.version if champion else None,
-        "decided_at": decided_at,
-    }
-
-
-def _summarise(use_case: UseCase, run_id: str, rows: Sequence[dict[str, Any]]) -> PartitionVerdict:
-    verdicts = [Verdict(row["group_key"], row["qualified"], row["reason"]) for row in rows]
-    share = share_qualified(verdicts)
-    return PartitionVerdict(
-        run_id=run_id,
-        judged=len(verdicts),
-        qualified=sum(verdict.qualified for verdict in verdicts),
-        share=share,
-        accepted=share >= use_case.promotion.min_share,
-    )
-
-
-def verdict_schema(use_case: UseCase) -> pa.Schema:
-    """Columns of the verdicts table: one row per trained model."""
-    return pa.schema(
-        [
-            ("run_id", pa.string()),
-            ("trained_at", pa.timestamp("us")),
-            ("partition", pa.string()),
-            ("group_key", pa.string()),
-            *((name, pa.string()) for name in use_case.keys),
-            ("model_name", pa.string()),
-            ("model_version", pa.int64()),
-            ("model_run_id", pa.string()),
-            ("candidate", pa.string()),
-            ("score", pa.float64()),
-            ("baseline_score", pa.float64()),
-            ("champion_score", pa.float64()),
-            ("champion_version", pa.int64()),
-            ("coverage", pa.float64()),
-            ("qualified", pa.bool_()),
-            ("accepted", pa.bool_()),
-            ("reason", pa.string()),
-            ("decided_at", pa.timestamp("us")),
-        ]
-    )
 
 
 def promote_partitions(

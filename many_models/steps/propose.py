@@ -104,13 +104,15 @@ def _needs_rounding(times: NDArray[np.datetime64], choices: Choices, probe: Sour
 
 
 def _roles(choices: Choices) -> Roles:
+    """What adds up is summed: the target where a gap is zero, and features named as amounts."""
+    target, features = said(choices.target), (*said(choices.known), *said(choices.past))
+    totals = {name for name in features if kinds.is_amount(name)}
     return Roles(
         keys=said(choices.keys),
         time=said(choices.time),
-        target=said(choices.target),
-        features=(*said(choices.known), *said(choices.past)),
+        numbers=(target, *features),
         static=said(choices.static),
-        total=choices.gaps == "zero",
+        totals=frozenset(totals | ({target} if choices.gaps == "zero" else set())),
     )
 
 

@@ -21,6 +21,8 @@ from many_models.core.use_case import UseCase
 
 logger = logging.getLogger(__name__)
 
+PARTITIONS_IN_A_QUERY = 500
+
 
 @dataclass(frozen=True)
 class Results:
@@ -42,14 +44,17 @@ class Results:
         return self.store.replace_slice(self.name(table), rows, where=where)
 
     def latest(self, table: str, partitions: Sequence[str] | None = None) -> pa.Table:
-        """Rows of each partition's last run in ``ledger`` or ``verdicts``; no rows if there is none."""
-        if not self.store.has_table(self.name(table)):
+        """Rows of each partition's last run in ``ledger`` or ``verdicts``; none without a run."""
+        view = self.name(f"latest_{table}")
+        if not self.store.has_table(view):
             return pa.table({"partition": pa.array([], pa.string())})
-        rows = self.store.query(f'SELECT * FROM "{self.name(f"latest_{table}")}"')
-        if partitions is None:
-            return rows
-        wanted = pa.array(list(partitions), pa.string())
-        return rows.filter(pc.is_in(rows["partition"], value_set=wanted))
+        if partitions is None or len(partitions) > PARTITIONS_IN_A_QUERY:
+            rows = self.store.query(f'SELECT * FROM "{view}"')
+            wanted = rows["partition"].unique() if partitions is None else list(partitions)
+            return rows.filter(pc.is_in(rows["partition"], value_set=pa.array(wanted, pa.string())))
+        named = {f"p{number}": name for number, name in enumerate(partitions)}
+        among = ", ".join(f":{name}" for name in named) or "NULL"
+        return self.store.query(f'SELECT * FROM "{view}" WHERE "partition" IN ({among})', named)
 
     def create_views(self, table: str, moment: str) -> None:
         """Make the view of each partition's last run, by the column that says when it was."""

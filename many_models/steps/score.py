@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from pyspark.sql import SparkSession
 
-from many_models.adapters.arrow_files import delete_folder, stream_parquet
+from many_models.adapters.arrow_files import stream_parquet
 from many_models.adapters.lake_tables import Lake
+from many_models.adapters.mlflow_connection import is_database
 from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.shard_work import ScoringTask, score_task
+from many_models.adapters.shard_work import (
+    ScoredShard,
+    ScoringRun,
+    ScoringTask,
+    score_task,
+    write_champions,
+)
 from many_models.adapters.spark_shards import Progress, run_tasks
 from many_models.core.registration import PARTITION_TAG, ModelVersion
 from many_models.core.scoring import prediction_schema, scoring_schema
+from many_models.core.sharding import Shard
 from many_models.core.use_case import UseCase
 from many_models.steps.group import read_shards
 from many_models.steps.results import Results
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +53,70 @@ def score_origin(
 ) -> ScoredOrigin:
     """Forecast the horizon after ``origin`` for every group, and replace that origin's slice."""
     shards = read_shards(use_case, lake)
-    champions = find_champions(use_case, production)
-    tasks = [ScoringTask(shard, champions.get(shard.partition, {})) for shard in shards]
-    folder = lake.scratch(use_case, run_id)
-    groups = sum(shard.groups for shard in shards)
-    scored = run_tasks(
-        spark,
-        tasks,
-        partial(score_task, use_case=use_case, folder=folder, origin=origin.isoformat()),
-        lambda task: task.shard.groups,
-        Progress("scored", groups),
-    )
-    slice_of = {"origin": origin.isoformat(sep=" ")}
-    ledger = stream_parquet([shard.ledger for shard in scored], scoring_schema(use_case))
-    results.replace("scoring", ledger, slice_of)
-    predictions = stream_parquet([s.predictions for s in scored], prediction_schema(use_case))
-    rows = results.replace("predictions", predictions, slice_of)
-    delete_folder(folder)
+    with lake.scratch(use_case, "scoring") as scratch:
+        champions = by_partition(production.champions(use_case.name))
+        scored = score_shards(
+            use_case, shards, champions, origin, scratch.uri, spark=spark, registry=production
+        )
+        rows = _write(use_case, origin, scored, results)
     sources = sum((Counter(shard.sources) for shard in scored), Counter())
+    groups = sum(shard.groups for shard in shards)
     return ScoredOrigin(groups, sources["model"], sources["baseline"], sources["none"], rows)
 
 
-def find_champions(
-    use_case: UseCase, production: MlflowRegistry
-) -> dict[str, dict[str, ModelVersion]]:
-    """Production versions by partition and composite key, found by their tags."""
+def score_shards(
+    use_case: UseCase,
+    shards: Sequence[Shard],
+    champions: dict[str, dict[str, ModelVersion]],
+    origin: datetime,
+    folder: str,
+    *,
+    spark: SparkSession,
+    registry: MlflowRegistry,
+) -> list[ScoredShard]:
+    """Score shards in Spark with champions by partition and key; the results lie in ``folder``."""
+    run = ScoringRun(
+        use_case=use_case,
+        folder=folder,
+        origin=origin.isoformat(),
+        registry_uri=None if is_database(registry.uri) else registry.uri,
+    )
+    return run_tasks(
+        spark,
+        _plan(shards, champions, folder),
+        partial(score_task, run=run),
+        lambda task: task.shard.groups,
+        Progress("scored", sum(shard.groups for shard in shards)),
+    )
+
+
+def _plan(
+    shards: Sequence[Shard], champions: dict[str, dict[str, ModelVersion]], folder: str
+) -> list[ScoringTask]:
+    """One task a shard, with the champions of its partition in one file for all its shards."""
+    paths: dict[str, str] = {}
+    for number, partition in enumerate({shard.partition for shard in shards} & champions.keys()):
+        paths[partition] = f"{folder}/champions-{number}.parquet"
+        write_champions(champions[partition], paths[partition])
+    return [ScoringTask(shard, paths.get(shard.partition)) for shard in shards]
+
+
+def _write(
+    use_case: UseCase, origin: datetime, scored: Sequence[ScoredShard], results: Results
+) -> int:
+    """Replace the origin's slice: the predictions, then the ledger that speaks of them."""
+    slice_of = {"origin": origin.isoformat(sep=" ")}
+    predictions = stream_parquet([s.predictions for s in scored], prediction_schema(use_case))
+    rows = results.replace("predictions", predictions, slice_of)
+    ledger = stream_parquet([s.ledger for s in scored], scoring_schema(use_case))
+    results.replace("scoring", ledger, slice_of)
+    return rows
+
+
+def by_partition(champions: Iterable[ModelVersion]) -> dict[str, dict[str, ModelVersion]]:
+    """Production versions by partition and composite key, which their tags tell."""
     found: dict[str, dict[str, ModelVersion]] = {}
-    for version in production.champions(use_case.name):
-        by_key = found.setdefault(version.tags[PARTITION_TAG], {})
-        by_key[version.tags["partition_key"]] = version
+    for version in champions:
+        by_key = found.setdefault(version.tags.get(PARTITION_TAG, ""), {})
+        by_key[version.tags.get("partition_key", "")] = version
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +14,8 @@ from many_models.steps.results import Results
 class Status:
     """Groups by how their last training ended, and what production and the predictions hold.
 
-    ``predictions`` and ``baseline_predictions`` count rows of the last origin; ``seconds`` are of each
-    stage's last run.
+    ``promoted`` counts the models of the last training that were accepted; ``predictions`` and
+    ``baseline_predictions`` the rows of the last origin; ``seconds`` are of each stage's last run.
     """
 
     groups: int
@@ -33,17 +32,14 @@ class Status:
 
 def read_status(results: Results, production: MlflowRegistry) -> Status:
     """Status of the use case that ``results`` belongs to; zeros for what was never run."""
-    ledger = results.latest("ledger").to_pylist()
-    statuses = Counter(row["status"] for row in ledger)
-    runs = {row["partition"]: row["run_id"] for row in ledger}
-    verdicts = results.latest("verdicts").to_pylist()
+    statuses = _count_statuses(results)
     origin, sources = _last_origin(results)
     return Status(
-        groups=len(ledger),
-        trained=statuses["trained"],
-        skipped=statuses["skipped"],
-        failed=statuses["failed"],
-        promoted=sum(v["accepted"] for v in verdicts if v["run_id"] == runs.get(v["partition"])),
+        groups=sum(statuses.values()),
+        trained=statuses.get("trained", 0),
+        skipped=statuses.get("skipped", 0),
+        failed=statuses.get("failed", 0),
+        promoted=_count_accepted(results),
         champions=len(production.champions(results.use_case.name)),
         predictions=sum(sources.values()),
         baseline_predictions=sources.get("baseline", 0),
@@ -52,22 +48,43 @@ def read_status(results: Results, production: MlflowRegistry) -> Status:
     )
 
 
+def _count_statuses(results: Results) -> dict[str, int]:
+    sql = 'SELECT status, COUNT(*) AS n FROM "{latest_ledger}" GROUP BY status'
+    return {row["status"]: int(row["n"]) for row in _query(results, sql, "latest_ledger")}
+
+
+def _count_accepted(results: Results) -> int:
+    """Accepted models of each partition's last training, which may not be judged yet."""
+    rows = _query(
+        results,
+        'SELECT COUNT(*) AS n FROM "{latest_verdicts}" v JOIN '
+        '(SELECT DISTINCT "partition", run_id FROM "{latest_ledger}") l '
+        'ON v."partition" = l."partition" AND v.run_id = l.run_id WHERE v.accepted',
+        "latest_verdicts",
+        "latest_ledger",
+    )
+    return int(rows[0]["n"]) if rows else 0
+
+
 def _last_origin(results: Results) -> tuple[datetime | None, dict[str, int]]:
-    table = results.name("predictions")
-    if not results.store.has_table(table):
-        return None, {}
-    rows = results.store.query(
-        f'SELECT origin, source, COUNT(*) AS n FROM "{table}" '
-        f'WHERE origin = (SELECT MAX(origin) FROM "{table}") GROUP BY origin, source'
-    ).to_pylist()
+    rows = _query(
+        results,
+        'SELECT origin, source, COUNT(*) AS n FROM "{predictions}" '
+        'WHERE origin = (SELECT MAX(origin) FROM "{predictions}") GROUP BY origin, source',
+        "predictions",
+    )
     return (rows[0]["origin"] if rows else None), {row["source"]: int(row["n"]) for row in rows}
 
 
 def _stage_seconds(results: Results) -> dict[str, float]:
-    table = results.name("stages")
-    if not results.store.has_table(table):
-        return {}
-    rows: list[dict[str, Any]] = results.store.query(
-        f'SELECT stage, seconds FROM "{table}" ORDER BY started_at'
-    ).to_pylist()
+    rows = _query(results, 'SELECT stage, seconds FROM "{stages}" ORDER BY started_at', "stages")
     return {row["stage"]: round(row["seconds"], 1) for row in rows}
+
+
+def _query(results: Results, sql: str, *tables: str) -> list[dict[str, Any]]:
+    """Rows of a query about these tables; none where one of them is not there yet."""
+    names = {table: results.name(table) for table in tables}
+    if not all(results.store.has_table(name) for name in names.values()):
+        return []
+    rows: list[dict[str, Any]] = results.store.query(sql.format(**names)).to_pylist()
+    return rows

@@ -1,4 +1,4 @@
-"""Train: every group of some partitions in Spark, every model registered, every group in the ledger.
+"""Train: every group of some partitions in Spark, each model registered, each group in the ledger.
 
 The ledger is written last and in one transaction: a run that was killed before leaves nothing that
 a later step would see, and running it again does it all anew.
@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from many_models import __version__
-from many_models.adapters.arrow_files import delete_folder, read_parquet
+from many_models.adapters.arrow_files import read_parquet
 from many_models.adapters.lake_tables import Lake
 from many_models.adapters.mlflow_registry import MlflowRegistry
 from many_models.adapters.shard_work import TrainedShard, train_task
@@ -29,7 +29,7 @@ from many_models.core.metrics import METRICS
 from many_models.core.model import load_model
 from many_models.core.registration import ModelRecord, ModelVersion, RegistrationFailure
 from many_models.core.use_case import UseCase
-from many_models.steps.group import read_shards
+from many_models.steps.group import read_manifest
 from many_models.steps.results import Results
 
 logger = logging.getLogger(__name__)
@@ -54,22 +54,20 @@ def train_partitions(
     results: Results,
 ) -> pa.Table:
     """Train, register and write down every group of these partitions; returns the ledger's rows."""
-    shards = read_shards(use_case, lake, partitions)
-    data_version = lake.grouped_datasets(use_case).version()
-    folder = lake.scratch(use_case, run.run_id)
-    groups = sum(shard.groups for shard in shards)
-    trained = run_tasks(
-        spark,
-        shards,
-        partial(train_task, use_case=use_case, folder=folder),
-        lambda shard: shard.groups,
-        Progress("trained", groups),
-    )
-    register = _Registrar(use_case, registry, run, data_version)
-    ledger = pa.concat_tables(register.ledger_of(trained))
+    manifest = read_manifest(use_case, lake, partitions)
+    groups = sum(shard.groups for shard in manifest.shards)
+    with lake.scratch(use_case, "training") as scratch:
+        trained = run_tasks(
+            spark,
+            manifest.shards,
+            partial(train_task, use_case=use_case, folder=scratch.uri),
+            lambda shard: shard.groups,
+            Progress("trained", groups),
+        )
+        register = _Registrar(use_case, registry, run, manifest.version)
+        ledger = pa.concat_tables(register.ledger_of(trained))
     results.replace("ledger", ledger, {"run_id": run.run_id, "partition": sorted(set(partitions))})
     results.create_views("ledger", "trained_at")
-    delete_folder(folder)
     return ledger
 
 
@@ -89,8 +87,9 @@ class _Registrar:
         )
         example = self._example(trained)
         outcomes = self.registry.register(records, example=example, total=models)
+        columns = [name for name in training_schema(self.use_case).names if name != "payload"]
         for shard in trained:
-            table = read_parquet(shard.path).drop_columns(["payload"])
+            table = read_parquet(shard.path, columns)
             versions = [next(outcomes) for _ in range(shard.statuses.get("trained", 0))]
             yield self._ledger(table, versions)
         list(outcomes)  # exhausted: lets the registry finish its work
@@ -141,9 +140,9 @@ class _Registrar:
     def _example(self, trained: Sequence[TrainedShard]) -> pd.DataFrame | None:
         """Raw rows for the signature: the first periods after what the first model has seen."""
         for shard in trained:
-            for row in read_parquet(shard.path).to_pylist():
-                if row["payload"] is not None:
-                    return load_model(row["payload"]).example()
+            if shard.statuses.get("trained"):
+                payloads = read_parquet(shard.path, ["payload"])["payload"].drop_null()
+                return load_model(payloads[0].as_py()).example()
         return None
 
     def _ledger(

@@ -1,57 +1,19 @@
-"""Model registries on SQLite, each test with its own; MLflow's slow migrations run once."""
+"""MLflow around the registries of the tests."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from many_models.adapters.mlflow_registry import MlflowRegistry
-
-
-@pytest.fixture(scope="session")
-def empty_registry_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Database file with MLflow's tables and nothing in them."""
-    folder = tmp_path_factory.mktemp("registry")
-    MlflowRegistry(f"sqlite:///{folder}/made.db", str(folder), "unused").champions("none")
-    with (
-        closing(sqlite3.connect(folder / "made.db")) as made,
-        closing(sqlite3.connect(folder / "empty.db")) as empty,
-    ):
-        made.backup(empty)
-    return folder / "empty.db"
-
-
-@pytest.fixture
-def make_registry(tmp_path: Path, empty_registry_database: Path) -> Callable[[str], MlflowRegistry]:
-    """Function that makes an empty registry of the name given, in a folder of its own."""
-
-    def make(name: str) -> MlflowRegistry:
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "registry.db").write_bytes(empty_registry_database.read_bytes())
-        return MlflowRegistry(f"sqlite:///{folder}/registry.db", str(folder / "artifacts"), name)
-
-    return make
-
-
-@pytest.fixture
-def registry(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry:
-    return make_registry("training")
-
-
-@pytest.fixture
-def production(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry:
-    return make_registry("production")
 
 
 @pytest.fixture

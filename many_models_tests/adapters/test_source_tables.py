@@ -38,6 +38,17 @@ def test_a_table_is_described_by_its_columns(shop: SourceDatabase, table: str) -
     assert line.many and not store.many
 
 
+def test_a_column_may_be_named_like_a_word_of_sql(tmp_path: Path) -> None:
+    path = tmp_path / "words.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute('CREATE TABLE words ("nothing" INTEGER, "select" TEXT)')
+        connection.execute("INSERT INTO words VALUES (1, 'a')")
+    names = [
+        column.name for column in SourceDatabase(f"sqlite:///{path}").describe("words").columns
+    ]
+    assert names == ["nothing", "select"]
+
+
 def test_a_table_that_is_not_there_is_answered_with_the_closest(shop: SourceDatabase) -> None:
     with pytest.raises(SourceError, match=r"no table 'sale'; .* Did you mean 'sales'\?"):
         shop.describe("sale")

@@ -9,7 +9,7 @@ import pytest
 from many_models.core.dataset import NEVER, Dataset, read_dataset
 from many_models.core.errors import LakeError
 from many_models.core.panel import count_observed, first_observed, last_observed
-from many_models_tests.fakes import make_series, make_shard, make_use_case
+from many_models_tests.fakes import Columns, make_series, make_shard, make_use_case
 
 DAILY = make_use_case()
 NAN = float("nan")
@@ -17,7 +17,7 @@ DAY = 19_723  # 2024-01-01
 
 
 def _one_group(targets: list[float | None], dates: list[datetime | None]) -> Dataset:
-    columns = {"date": dates, "sold": targets}
+    columns: Columns = {"date": dates, "sold": targets}
     return read_dataset(make_shard(DAILY, {("1", "a"): columns}), DAILY)
 
 
@@ -48,7 +48,7 @@ def test_groups_lie_one_after_another_in_the_order_of_the_shard() -> None:
 def test_neighbours_that_share_a_key_value_are_told_apart() -> None:
     one = make_series(DAILY, "2024-01-01", [1, 2])
     keys = [("1", "a"), ("1", "b"), ("2", "b"), ("1", "b "), ("", "")]
-    dataset = read_dataset(make_shard(DAILY, {key: one for key in keys}), DAILY)
+    dataset = read_dataset(make_shard(DAILY, dict.fromkeys(keys, one)), DAILY)
     assert dataset.keys == tuple(keys)
     assert dataset.offsets.tolist() == [0, 2, 4, 6, 8, 10]
 
@@ -139,7 +139,7 @@ def test_the_same_time_in_two_groups_is_no_duplicate() -> None:
 @pytest.mark.parametrize("code", ["h", "D", "W-THU", "MS"])
 def test_a_row_without_time_happened_at_no_time(code: str) -> None:
     use_case = make_use_case(time={"column": "date", "frequency": code})
-    columns = {"date": [None, datetime(2024, 2, 1)], "sold": [5.0, 6.0]}
+    columns: Columns = {"date": [None, datetime(2024, 2, 1)], "sold": [5.0, 6.0]}
     dataset = read_dataset(make_shard(use_case, {("1", "a"): columns}), use_case)
     origin = int(dataset.periods[1])
     assert dataset.periods[0] == NEVER

@@ -51,7 +51,7 @@ def test_groups_that_are_long_go_through_in_batches() -> None:
     work = Work()
     assert len(_run(work, 10, periods=PERIODS_AT_ONCE // 3)) == 10
     assert all(len(batch) <= 4 for batch in work.batches)
-    assert sorted(sum(work.batches, [])) == list(range(10))
+    assert sorted(group for batch in work.batches for group in batch) == list(range(10))
 
 
 def test_a_group_that_is_longer_than_a_batch_still_goes_through() -> None:

@@ -15,7 +15,26 @@ from many_models.core.keys import (
 )
 
 NASTY = (
-    *("", " ", "17", "a", "A", "/", ":", "'", '"', "..", "...", "....", ".", ",", "=", "%", "%%", "_"),
+    *(
+        "",
+        " ",
+        "17",
+        "a",
+        "A",
+        "/",
+        ":",
+        "'",
+        '"',
+        "..",
+        "...",
+        "....",
+        ".",
+        ",",
+        "=",
+        "%",
+        "%%",
+        "_",
+    ),
     *("%2C", "%2c", "a,b", "a=b", "a,item=b", "a b", "a_b", "ä", "a\u0308", "🛒", "🛒🛒", "東京"),
     *("\n", "\r\t", "\x00", "\x1f", "-", "--", "a.b", "x" * 300, "x" * 301, "🛒" * 300),
     *("hash-7", "null", "None", "DROP TABLE x; --", "C:\\temp", "a|b", "[a]", "${HOME}"),
@@ -44,7 +63,14 @@ def test_a_composite_key_may_name_its_columns_in_any_order() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "store=17", "store=17,item=a,size=b", "store=1,store=2", "shop=17,item=a", "store=17,item"],
+    [
+        "",
+        "store=17",
+        "store=17,item=a,size=b",
+        "store=1,store=2",
+        "shop=17,item=a",
+        "store=17,item",
+    ],
 )
 def test_a_key_that_does_not_fit_is_answered_with_one_that_would(text: str) -> None:
     with pytest.raises(UseCaseError, match=re.escape("write store=...,item=...")) as failure:

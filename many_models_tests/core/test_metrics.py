@@ -25,7 +25,7 @@ def test_what_is_not_observed_or_not_forecast_does_not_count() -> None:
     actual = np.array([[[10.0, NAN, 30.0, 1e9]]])
     forecast = np.array([[[11.0, 5.0, 33.0, NAN]]])
     found = measure(actual, forecast, scale=np.array([1.0]))
-    assert (found.mae, found.mase, found.bias) == (2, 2, 2)
+    assert found.mae == found.mase == found.bias == 2
     assert found.wape == 4 / 40
     assert found.rmse == pytest.approx(5**0.5)
     assert found.smape == pytest.approx((2 / 21 + 6 / 63) / 2)
@@ -43,7 +43,8 @@ def test_mase_is_undefined_without_a_scale_and_wape_without_sales(scale: float) 
     found = measure(zeros, zeros + 1, np.array([scale]))
     assert np.isnan(found.mase)
     assert np.isnan(found.wape)
-    assert (found.mae, found.smape) == (1, 2)
+    assert found.mae == 1
+    assert found.smape == 2
     assert measure(zeros, zeros, np.array([scale])).smape == 0
 
 
@@ -75,6 +76,11 @@ def test_the_half_width_is_the_conformal_rank_of_the_residuals(
 def test_a_rank_that_is_a_whole_number_is_not_rounded_up() -> None:
     assert (99 + 1) * 0.55 > 55  # in floating point
     assert interval_halfwidth(np.arange(1.0, 100.0).reshape(1, -1), 0.55) == 55
+
+
+def test_smape_of_a_forecast_of_the_wrong_sign_is_two() -> None:
+    found = measure(np.array([[[10.0, -5.0]]]), np.array([[[-1.0, 5.0]]]), np.ones(1))
+    assert found.smape == 2
 
 
 def test_each_group_has_its_own_half_width() -> None:

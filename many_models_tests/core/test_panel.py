@@ -66,9 +66,7 @@ def test_a_row_whose_target_is_null_is_missing_even_where_gaps_are_zero() -> Non
 
 def test_what_has_not_been_ingested_yet_is_missing_even_where_gaps_are_zero() -> None:
     use_case = make_use_case(features={"past": ["visits"]})
-    series = without_rows(
-        make_series(use_case, "2024-01-01", [1, 9, 3], visits=[5, 9, 6]), [1]
-    )
+    series = without_rows(make_series(use_case, "2024-01-01", [1, 9, 3], visits=[5, 9, 6]), [1])
     panel = _panel(use_case, {("1", "a"): series}, origin=DAY + 5, data_through=DAY + 3)
     np.testing.assert_array_equal(panel.target, [1, 0, 3, 0, NAN, NAN])
     np.testing.assert_array_equal(panel.past[:, 0], [5, 0, 6, 0, NAN, NAN])

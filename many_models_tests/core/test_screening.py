@@ -9,7 +9,7 @@ import pytest
 from many_models.core.dataset import Problem, read_dataset
 from many_models.core.screening import find_reasons_to_skip
 from many_models.core.use_case import UseCase
-from many_models_tests.fakes import make_series, make_shard, make_use_case, without_rows
+from many_models_tests.fakes import Columns, make_series, make_shard, make_use_case, without_rows
 
 VALIDATION = {"min_observations": 20}
 DAILY = make_use_case(validation=VALIDATION)
@@ -85,7 +85,7 @@ def test_a_sensor_that_fell_silent_is_skipped_and_an_article_that_sells_no_more_
 
 
 def test_groups_that_cannot_be_counted_do_not_stop_the_others() -> None:
-    broken = {"date": [None, datetime(2024, 1, 1)], "sold": [1.0, 1.0]}
+    broken: Columns = {"date": [None, datetime(2024, 1, 1)], "sold": [1.0, 1.0]}
     good = make_series(DAILY, "2024-01-01", VARIED)
     shard = make_shard(DAILY, {("1", "a"): broken, ("1", "b"): good})
     found = find_reasons_to_skip(read_dataset(shard, DAILY), DAILY, DAY + 59)

@@ -6,21 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from many_models.core.lake_schema import SHARD_COLUMNS, WINDOW, raw_columns
-from many_models.core.ledger import training_schema
-from many_models.core.registration import (
-    CANDIDATE_TAG,
-    LOCATION_TAG,
-    PARTITION_TAG,
-    PAYLOAD_SHA256_TAG,
-    TRAINING_RUN_TAG,
-    TRAINING_VERSION_TAG,
-    USE_CASE_TAG,
-)
-from many_models.core.scoring import prediction_schema, scoring_schema
-from many_models.core.use_case import LAKE_COLUMNS, RESULT_COLUMNS, as_identifier
-from many_models.steps.promote import verdict_schema
-from many_models.steps.train import ledger_schema
+from many_models.core.lake_schema import raw_columns
+from many_models.core.reserved_columns import LAKE_COLUMNS
+from many_models.core.use_case import as_identifier
 from many_models_tests.fakes import make_use_case
 
 SOURCE = {"url": "sqlite:///sales.db", "table": "sales", "start": "2024-01-01"}
@@ -68,7 +56,7 @@ def test_a_use_case_cannot_be_changed_and_survives_pickling() -> None:
     use_case = make_use_case()
     assert use_case.frequency.code == "D"
     with pytest.raises(ValidationError):
-        use_case.horizon = 8  # type: ignore[misc]
+        use_case.horizon = 8
     assert pickle.loads(pickle.dumps(use_case)) == use_case
 
 
@@ -121,6 +109,7 @@ def test_one_day_of_data_is_a_period() -> None:
         ({"promotion": {"max_score": float("inf")}}, "promotion.max_score"),
         ({"promotion": {"beat_baseline_by": 1.0}}, "promotion.beat_baseline_by"),
         ({"promotion": {"min_share": 1.1}}, "promotion.min_share"),
+        ({"features": {"known": "price"}}, "features.known"),
         ({"horizn": 3}, "horizn"),
     ],
 )
@@ -180,24 +169,6 @@ def test_other_columns_may_be_called_like_columns_of_the_results() -> None:
         features={"known": ["lower"], "past": ["coverage"]},
     )
     assert use_case.target == "score"
-
-
-def test_every_column_of_lake_ledger_predictions_and_tags_is_reserved() -> None:
-    use_case = make_use_case()
-    results = {
-        *training_schema(use_case).names,
-        *ledger_schema(use_case).names,
-        *verdict_schema(use_case).names,
-        *prediction_schema(use_case).names,
-        *scoring_schema(use_case).names,
-    }
-    tags = {
-        *(USE_CASE_TAG, PARTITION_TAG, CANDIDATE_TAG, PAYLOAD_SHA256_TAG, LOCATION_TAG),
-        *(TRAINING_RUN_TAG, TRAINING_VERSION_TAG),
-    }
-    assert {WINDOW, *SHARD_COLUMNS} == LAKE_COLUMNS
-    assert (results | tags) - set(use_case.keys) - RESULT_COLUMNS == set()
-    assert all(name == name.lower() for name in RESULT_COLUMNS)
 
 
 def test_tables_are_named_after_the_use_case() -> None:

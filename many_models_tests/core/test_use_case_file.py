@@ -46,18 +46,42 @@ def test_the_use_cases_that_ship_with_the_package_are_valid() -> None:
 @pytest.mark.parametrize(
     ("wrong", "right", "line"),
     [
-        ("horizn: 7", "horizon: 7", "  horizn: unknown field; did you mean 'horizon'? allowed here: "),
-        ("zzz: 7\nhorizon: 7", "horizon: 7", "  zzz: unknown field; allowed here: name, description"),
+        (
+            "horizn: 7",
+            "horizon: 7",
+            "  horizn: unknown field; did you mean 'horizon'? allowed here: ",
+        ),
+        (
+            "zzz: 7\nhorizon: 7",
+            "horizon: 7",
+            "  zzz: unknown field; allowed here: name, description",
+        ),
         ("fil: zero", "fill: zero", "  features.known.1.fil: unknown field; did you mean 'fill'? "),
         ("gaps: nul", "gaps: zero", "  gaps: Input should be 'zero' or 'missing' (got 'nul')"),
-        ("horizon: -1", "horizon: 7", "  horizon: Input should be greater than or equal to 1 (got -1)"),
+        (
+            "horizon: -1",
+            "horizon: 7",
+            "  horizon: Input should be greater than or equal to 1 (got -1)",
+        ),
         ("frequency: Y", "frequency: D", "  time.frequency: Input should be 'h', 'D', 'W-MON'"),
-        ("keys: [on, item]", "keys: [store, item]", "  keys.0: Input should be a valid string (got True)"),
-        ("target: item", "target: sold", "  target: column 'item' is used twice; each has one role"),
+        (
+            "keys: [on, item]",
+            "keys: [store, item]",
+            "  keys.0: Input should be a valid string (got True)",
+        ),
+        (
+            "target: item",
+            "target: sold",
+            "  target: column 'item' is used twice; each has one role",
+        ),
         ("by: region", "by: store", "  partitioning.by: 'region' is not one of the keys"),
         ("", "gaps: zero", "  gaps: this field is required"),
         ("", ", table: sales", "  source: give either query or table, not both or neither"),
-        ("time: date", "time: {column: date, frequency: D}", "  time: Input should be a valid dictionary"),
+        (
+            "time: date",
+            "time: {column: date, frequency: D}",
+            "  time: Input should be a valid dictionary",
+        ),
         ("target: 1", "target: sold", "  target: Input should be a valid string (got 1)"),
         ("target: 1st-sale", "target: sold", "  target: String should match pattern"),
     ],
@@ -99,10 +123,10 @@ def test_a_field_whose_name_is_no_text_is_refused() -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UseCaseError, match="missing.yaml' cannot be read"):
+    with pytest.raises(UseCaseError, match=r"missing\.yaml' cannot be read"):
         load_use_case(tmp_path / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes("name: caf\xe9".encode("latin-1"))
-    with pytest.raises(UseCaseError, match="latin.yaml' cannot be read"):
+    with pytest.raises(UseCaseError, match=r"latin\.yaml' cannot be read"):
         load_use_case(tmp_path / "latin.yaml")
 
 

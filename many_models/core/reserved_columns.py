@@ -1,0 +1,36 @@
+"""Names that the platform gives to columns and tags of its own, and that a source may not use.
+
+Lower case, since databases and Spark take no notice of case.
+"""
+
+from __future__ import annotations
+
+LAKE_COLUMNS = frozenset(["partition", "shard", "shard_groups", "data_through", "window"])
+"""What the lake's tables hold besides the source's columns."""
+
+_GROUP_TOTALS = [
+    *("rows", "target_sum", "target_count", "last_time"),
+    *("partition_grouped", "rows_grouped"),
+    *("target_sum_grouped", "target_count_grouped", "last_time_grouped"),
+]
+_LEDGER = [
+    *("run_id", "trained_at", "data_version", "code_version", "group_key"),
+    *("status", "reason", "error", "observations", "first_time", "trained_through"),
+    *("candidate", "score", "baseline_score", "candidate_scores", "folds", "evaluated_from"),
+    *("mase", "wape", "smape", "mae", "rmse", "bias", "coverage", "latest_mae"),
+    *("seconds", "payload", "payload_sha256", "payload_bytes"),
+    *("model_name", "model_version", "model_run_id"),
+]
+_VERDICTS = [
+    *("compared_score", "champion_score", "compared_by"),
+    *("qualified", "accepted", "decided_at"),
+]
+_PREDICTIONS = ["origin", "time", "periods_ahead", "prediction", "lower", "upper", "source"]
+_TAGS = [
+    *("use_case", "partition_key", "metric", "dagster_run_id", "verdict"),
+    *("artifact_location", "training_run", "training_version"),
+]
+
+RESULT_COLUMNS = LAKE_COLUMNS.union(_GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _TAGS)
+"""What else the tables of results hold, and the tags of models: keys and static features are there
+too."""

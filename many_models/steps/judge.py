@@ -1,0 +1,179 @@
+"""Judge: a verdict, with its reasons, on every model of a training run.
+
+Judging writes verdicts and changes nothing else; what follows from them is in ``promote``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from many_models.adapters.lake_tables import Lake
+from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.core.errors import StoreError
+from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
+from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
+from many_models.core.use_case import UseCase
+from many_models.steps.champion_review import measure_champions
+from many_models.steps.results import Results
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionVerdict:
+    """Verdicts of one partition; ``accepted`` when enough of its models qualify."""
+
+    run_id: str
+    judged: int
+    qualified: int
+    share: float
+    accepted: bool
+
+
+def judge_partitions(
+    use_case: UseCase,
+    partitions: Sequence[str],
+    *,
+    spark: Callable[[], SparkSession],
+    lake: Lake,
+    production: MlflowRegistry,
+    results: Results,
+) -> dict[str, PartitionVerdict]:
+    """Judge the last training run of each partition by the use case's rules, and keep the verdicts.
+
+    Spark is asked for only where a champion must forecast data that it was not judged on.
+
+    Raises:
+        StoreError: a partition was never trained.
+    """
+    ledger = results.latest("ledger", partitions).to_pylist()
+    runs = {row["partition"]: row["run_id"] for row in ledger}
+    if untrained := [name for name in partitions if name not in runs]:
+        raise StoreError(f"partition {untrained[0]!r} has no ledger; materialize trained_models")
+    trained = [row for row in ledger if row["status"] == "trained"]
+    champions = {c.name: c for c in production.champions(use_case.name, partitions)}
+    rivals = _pair(trained, champions)
+    elsewhere = [champion for row, champion in rivals if not _same_folds(row, champion)]
+    errors = (
+        measure_champions(use_case, elsewhere, spark=spark(), lake=lake, production=production)
+        if elsewhere
+        else {}
+    )
+    comparisons = {row["model_name"]: _compare(row, c, errors) for row, c in rivals}
+    verdicts: dict[str, list[tuple[Row, Verdict]]] = {name: [] for name in partitions}
+    for row in trained:
+        verdict = judge(_challenger(row, comparisons.get(row["model_name"])), use_case.promotion)
+        verdicts[row["partition"]].append((row, verdict))
+    summaries = {name: _summarise(use_case, runs[name], verdicts[name]) for name in partitions}
+    rows = [
+        _verdict_row(row, verdict, comparisons.get(row["model_name"]), summaries[name])
+        for name in partitions
+        for row, verdict in verdicts[name]
+    ]
+    table = pa.Table.from_pylist(rows, schema=verdict_schema(use_case))
+    where = {"partition": sorted(set(partitions)), "run_id": sorted(set(runs.values()))}
+    results.replace("verdicts", table, where)
+    results.create_views("verdicts", "trained_at")
+    return summaries
+
+
+def _pair(
+    trained: Sequence[Row], champions: Mapping[str, ModelVersion]
+) -> list[tuple[Row, ModelVersion]]:
+    """Trained models with the champions that they must beat; none has to beat itself."""
+    return [
+        (row, champion)
+        for row in trained
+        if (champion := champions.get(row["model_name"]))
+        and champion.tags.get(TRAINING_VERSION_TAG) != str(row["model_version"])
+    ]
+
+
+def _same_folds(row: Row, champion: ModelVersion) -> bool:
+    names = ("evaluated_from", "trained_through")
+    return all(champion.tags.get(name) == str(row[name]) for name in names)
+
+
+def _compare(row: Row, champion: ModelVersion, errors: Mapping[str, float]) -> Comparison:
+    """Both by the same folds, or by the latest fold, or each by its own backtest."""
+    score = float(champion.tags["score"])
+    if _same_folds(row, champion):
+        return Comparison(row["score"], score, "the backtest on the same folds")
+    if (error := errors.get(row["group_key"])) is not None and row["latest_mae"] is not None:
+        return Comparison(row["latest_mae"], error, "the mean absolute error in the latest fold")
+    return Comparison(row["score"], score, "each one's own backtest, as the champion saw this data")
+
+
+def _challenger(row: Row, comparison: Comparison | None) -> Challenger:
+    return Challenger(
+        group_key=row["group_key"],
+        candidate=row["candidate"],
+        score=row["score"],
+        baseline_score=row["baseline_score"],
+        coverage=row["coverage"],
+        comparison=comparison,
+    )
+
+
+def _summarise(
+    use_case: UseCase, run_id: str, verdicts: Sequence[tuple[Row, Verdict]]
+) -> PartitionVerdict:
+    share = share_qualified([verdict for _, verdict in verdicts])
+    return PartitionVerdict(
+        run_id=run_id,
+        judged=len(verdicts),
+        qualified=sum(verdict.qualified for _, verdict in verdicts),
+        share=share,
+        accepted=share >= use_case.promotion.min_share,
+    )
+
+
+def _verdict_row(
+    row: Row, verdict: Verdict, comparison: Comparison | None, partition: PartitionVerdict
+) -> Row:
+    withheld = verdict.qualified and not partition.accepted
+    return {
+        **row,
+        "compared_score": comparison.challenger if comparison else None,
+        "champion_score": comparison.champion if comparison else None,
+        "compared_by": comparison.basis if comparison else None,
+        "qualified": verdict.qualified,
+        "accepted": verdict.qualified and partition.accepted,
+        "reason": f"only {partition.share:.1%} of the partition qualifies"
+        if withheld
+        else verdict.reason,
+        "decided_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+
+
+def verdict_schema(use_case: UseCase) -> pa.Schema:
+    """Columns of the verdicts table: one row per trained model."""
+    return pa.schema(
+        [
+            ("run_id", pa.string()),
+            ("trained_at", pa.timestamp("us")),
+            ("partition", pa.string()),
+            ("group_key", pa.string()),
+            *((name, pa.string()) for name in use_case.keys),
+            ("model_name", pa.string()),
+            ("model_version", pa.int64()),
+            ("model_run_id", pa.string()),
+            ("candidate", pa.string()),
+            ("score", pa.float64()),
+            ("baseline_score", pa.float64()),
+            ("compared_score", pa.float64()),
+            ("champion_score", pa.float64()),
+            ("compared_by", pa.string()),
+            ("coverage", pa.float64()),
+            ("qualified", pa.bool_()),
+            ("accepted", pa.bool_()),
+            ("reason", pa.string()),
+            ("decided_at", pa.timestamp("us")),
+        ]
+    )

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import base64
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from many_models.adapters.plots import ForecastExample, plot_forecasts, plot_scores
+
+
+def _picture(markdown: str, name: str) -> bytes:
+    found = re.fullmatch(rf"!\[{name}\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", markdown)
+    assert found is not None
+    return base64.b64decode(found[1])
+
+
+def _ledger(*scores: tuple[float | None, float | None]) -> pa.Table:
+    schema = pa.schema([("score", pa.float64()), ("baseline_score", pa.float64())])
+    return pa.Table.from_pylist([dict(zip(schema.names, s, strict=True)) for s in scores], schema)
+
+
+@pytest.mark.parametrize("scores", [[(0.8, 1.0), (0.5, 1.2), (None, None)], [(0.0, 0.0)]])
+def test_scores_become_a_picture(scores: list[tuple[float | None, float | None]]) -> None:
+    picture = _picture(plot_scores(_ledger(*scores), "mase"), "scores")
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_a_ledger_without_models_says_so() -> None:
+    assert plot_scores(_ledger((None, None)), "mase") == "No model was trained."
+    assert plot_scores(_ledger(), "mase") == "No model was trained."
+
+
+def test_forecasts_become_a_picture_that_grows_with_them() -> None:
+    days = np.arange("2024-01-01", "2024-01-15", dtype="datetime64[D]")
+    ones = np.ones(7)
+    example = ForecastExample("store=$1_x", days[:7], ones, days[7:], ones, ones - 1, ones * np.nan)
+    one, two = (_picture(plot_forecasts([example] * n, "sold"), "forecasts") for n in (1, 2))
+    heights = [int.from_bytes(picture[20:24], "big") for picture in (one, two)]
+    assert heights[1] == 2 * heights[0]
+
+
+def test_without_forecasts_there_are_words() -> None:
+    assert plot_forecasts([], "sold") == "Nothing was forecast."

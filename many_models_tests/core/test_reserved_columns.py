@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from many_models.core import registration
+from many_models.core.lake_schema import SHARD_COLUMNS, WINDOW
+from many_models.core.ledger import training_schema
+from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
+from many_models.core.scoring import prediction_schema, scoring_schema
+from many_models.steps.judge import verdict_schema
+from many_models.steps.train import ledger_schema
+from many_models_tests.fakes import make_use_case
+
+USE_CASE = make_use_case()
+SCHEMAS = (training_schema, ledger_schema, verdict_schema, prediction_schema, scoring_schema)
+
+
+def test_every_column_that_the_lake_adds_is_reserved() -> None:
+    assert {WINDOW, *SHARD_COLUMNS} == LAKE_COLUMNS
+
+
+def test_every_column_of_ledger_verdicts_and_predictions_is_reserved() -> None:
+    columns = {name for schema in SCHEMAS for name in schema(USE_CASE).names}
+    assert columns - set(USE_CASE.keys) <= RESULT_COLUMNS
+
+
+def test_every_tag_of_the_registries_is_reserved() -> None:
+    tags = {getattr(registration, name) for name in dir(registration) if name.endswith("_TAG")}
+    assert len(tags) >= 7
+    assert tags <= RESULT_COLUMNS
+
+
+def test_reserved_names_are_in_lower_case() -> None:
+    assert {name.lower() for name in RESULT_COLUMNS} == RESULT_COLUMNS

@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from many_models.core.candidates import CANDIDATES
+from many_models.core.dataset import Flags, Floats, Ints
+from many_models.core.ledger import training_schema
+from many_models.core.metrics import METRICS, interval_halfwidth
+from many_models.core.model import ForecastModel, load_model
+from many_models.core.panel import Panel, build_panel
+from many_models.core.training import train_shard
+from many_models.core.use_case import UseCase
+from many_models_tests.fakes import (
+    Columns,
+    make_series,
+    make_shard,
+    make_use_case,
+    noisy_weeks,
+    without_rows,
+)
+
+NAN, INF = float("nan"), float("inf")
+START, END = "2024-01-01", np.datetime64("2024-05-29")  # 150 days
+USE_CASE = make_use_case(prediction_floor=0)
+LINEAR = make_use_case(candidates=["seasonal_naive", "ridge"])
+
+TRAINED = {
+    ("a/b:c", "good"): make_series(USE_CASE, START, noisy_weeks(150)),
+    ("a/b:c", "huge"): make_series(USE_CASE, START, [v * 1e15 for v in noisy_weeks(150, 1)]),
+    ("🛒", "sparse"): without_rows(
+        make_series(USE_CASE, START, noisy_weeks(150, 2)), [n for n in range(150) if n % 3]
+    ),
+    ("🛒", "sells no more"): make_series(USE_CASE, START, noisy_weeks(120, 3)),
+    ("🛒", "null days"): make_series(
+        USE_CASE, START, [NAN if n % 5 == 0 else v for n, v in enumerate(noisy_weeks(150, 4))]
+    ),
+    ("🛒", "x" * 300): make_series(USE_CASE, START, [*noisy_weeks(150, 5), 1e9, 1e9]),
+}
+HOPELESS: dict[tuple[str, str], tuple[str, Columns]] = {
+    ("..", "one row"): ("too_few_observations", make_series(USE_CASE, START, [5])),
+    ("..", "no target"): ("too_few_observations", make_series(USE_CASE, START, [None] * 150)),
+    ("..", "only NaN"): ("too_few_observations", make_series(USE_CASE, START, [NAN] * 150)),
+    ("..", "future"): (
+        "too_few_observations",
+        make_series(USE_CASE, "2025-01-01", noisy_weeks(99)),
+    ),
+    ("", "short"): (
+        "history_too_short",
+        make_series(make_use_case(), "2024-05-10", noisy_weeks(20)),
+    ),
+    ("", "zero"): ("constant_target", make_series(USE_CASE, START, [0] * 150)),
+    ("", "constant"): ("constant_target", make_series(USE_CASE, START, [7.5] * 150)),
+    ("'\"", "inf"): ("non_finite_value", make_series(USE_CASE, START, [INF, *noisy_weeks(149)])),
+    ("'\"", "twice"): (
+        "duplicate_time",
+        {
+            "date": [d for d in make_series(USE_CASE, START, [1] * 75)["date"] for _ in range(2)],
+            "sold": noisy_weeks(150),
+        },
+    ),
+    ("'\"", "noon"): (
+        "off_grid_time",
+        {
+            "date": [datetime(2024, 1, 1 + n, 12) for n in range(31)],
+            "sold": noisy_weeks(31),
+        },
+    ),
+    ("'\"", "timeless"): (
+        "missing_time",
+        {
+            "date": [None, *make_series(USE_CASE, START, [1] * 149)["date"]],
+            "sold": noisy_weeks(150),
+        },
+    ),
+    ("", "repeats"): ("undefined_score", make_series(USE_CASE, START, [1, 2, 3, 4, 5, 6, 7] * 22)),
+}
+
+
+def _train(use_case: UseCase, groups: Any, through: np.datetime64 = END) -> pa.Table:
+    shard = make_shard(use_case, groups)
+    return train_shard(shard, use_case, partition="p", trained_through=through)
+
+
+def _rows(use_case: UseCase, groups: Any, through: np.datetime64 = END) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = _train(use_case, groups, through).to_pylist()
+    return rows
+
+
+def _model(row: dict[str, Any]) -> ForecastModel:
+    return load_model(row["payload"])
+
+
+@cache
+def _nasty() -> pa.Table:
+    """Every kind of bad group at once, between good ones."""
+    use_case = make_use_case(prediction_floor=0, validation={"min_observations": 15})
+    bad = {key: series for key, (_, series) in HOPELESS.items()}
+    groups = dict(sorted({**TRAINED, **bad}.items()))
+    return _train(use_case, groups)
+
+
+def test_every_group_of_a_nasty_shard_comes_out_once_and_in_order() -> None:
+    found = [(row["store"], row["item"]) for row in _nasty().to_pylist()]
+    assert found == sorted([*TRAINED, *HOPELESS])
+
+
+def test_every_bad_group_gets_its_reason_and_a_sentence() -> None:
+    rows = {(row["store"], row["item"]): row for row in _nasty().to_pylist()}
+    assert {key: rows[key]["reason"] for key in HOPELESS} == {
+        key: reason for key, (reason, _) in HOPELESS.items()
+    }
+    for key in HOPELESS:
+        failed = key[0] == "'\""  # the data itself is wrong
+        assert rows[key]["status"] == ("failed" if failed else "skipped")
+        assert rows[key]["error"]
+        assert rows[key]["payload"] is rows[key]["candidate"] is rows[key]["score"] is None
+
+
+def test_every_good_group_is_trained_whatever_its_neighbours() -> None:
+    rows = {(row["store"], row["item"]): row for row in _nasty().to_pylist()}
+    for key, row in rows.items():
+        if key in TRAINED:
+            assert (row["status"], row["reason"], row["error"]) == ("trained", None, None)
+            assert row["score"] <= row["baseline_score"]
+            assert row["seconds"] > 0
+            assert row["folds"] == 3
+    assert all(row["seconds"] >= 0 for row in rows.values())
+
+
+def test_a_group_becomes_the_same_bytes_with_and_without_neighbours() -> None:
+    use_case = make_use_case(prediction_floor=0, validation={"min_observations": 15})
+    together = {row["item"]: row["payload_sha256"] for row in _nasty().to_pylist()}
+    keys = [("a/b:c", "good"), ("🛒", "null days")]
+    alone = [_rows(use_case, {key: TRAINED[key]})[0] for key in keys]
+    for row in alone:
+        assert row["payload_sha256"] == together[row["item"]]
+        assert row["payload_sha256"] == hashlib.sha256(row["payload"]).hexdigest()
+        assert row["payload_bytes"] == len(row["payload"])
+
+
+def test_a_use_case_that_was_sent_elsewhere_makes_the_same_bytes() -> None:
+    use_case = make_use_case(
+        candidates=["seasonal_naive", "ridge"],
+        features={"known": ["price", {"name": "offer", "fill": "last"}]},
+    )
+    price = np.random.default_rng(0).normal(size=150).tolist()
+    series = make_series(use_case, START, noisy_weeks(150), price=price, offer=price)
+    sent = pickle.loads(pickle.dumps(use_case))
+    rows = [_rows(u, {("1", "a"): series})[0] for u in (use_case, sent)]
+    assert rows[0]["payload_sha256"] == rows[1]["payload_sha256"]
+
+
+def test_a_shard_without_groups_gives_a_ledger_without_rows() -> None:
+    table = _train(USE_CASE, {})
+    assert table.num_rows == 0
+    assert table.schema == training_schema(USE_CASE)
+
+
+def test_a_trained_group_says_what_it_was_trained_on() -> None:
+    use_case = make_use_case(
+        features={"static": ["region"]}, candidates=["seasonal_naive", "ridge"]
+    )
+    series = make_series(use_case, "2024-01-11", [None, *noisy_weeks(139)], region=["N"] * 140)
+    row = _rows(use_case, {("1", "a"): series})[0]
+    assert row["partition"] == "p"
+    assert (row["group_key"], row["region"]) == ("store=1,item=a", "N")
+    assert row["observations"] == 139
+    assert row["first_time"] == datetime(2024, 1, 12)
+    assert row["last_time"] == row["trained_through"] == datetime(2024, 5, 29)
+    assert row["evaluated_from"] == datetime(2024, 5, 9)  # three weeks
+
+
+def test_groups_that_end_early_are_trained_through_the_same_day() -> None:
+    row = _rows(LINEAR, {("1", "a"): make_series(LINEAR, START, noisy_weeks(120))})[0]
+    assert row["last_time"] == datetime(2024, 4, 29)
+    assert row["trained_through"] == datetime(2024, 5, 29)
+    assert _model(row).target[-30:].tolist() == [0] * 30
+
+
+def test_a_group_without_observations_has_no_first_and_last_time() -> None:
+    row = _rows(LINEAR, {("1", "a"): make_series(LINEAR, START, [None] * 3)})[0]
+    assert (row["observations"], row["first_time"], row["last_time"]) == (0, None, None)
+
+
+def test_the_best_candidate_by_the_metric_wins() -> None:
+    for metric in ("mase", "rmse"):
+        use_case = make_use_case(validation={"metric": metric})
+        row = _rows(use_case, {("1", "a"): make_series(use_case, START, noisy_weeks(150))})[0]
+        scores = json.loads(row["candidate_scores"])
+        assert set(scores) == set(use_case.candidates)
+        assert row["score"] == row[metric] == min(scores.values()) == scores[row["candidate"]]
+        assert row["baseline_score"] == scores["seasonal_naive"]
+        assert _model(row).candidate == row["candidate"]
+        assert all(np.isfinite(row[name]) for name in METRICS)
+        assert 0 <= row["coverage"] <= 1
+
+
+def test_the_baseline_wins_where_the_season_is_all_there_is() -> None:
+    chance = np.random.default_rng(0)
+    walk = np.repeat(chance.normal(size=22).cumsum() * 100, 7)[:150]
+    row = _rows(LINEAR, {("1", "a"): make_series(LINEAR, START, walk.tolist())})[0]
+    assert row["status"] == "trained"
+    assert row["candidate"] == "seasonal_naive"
+    assert row["score"] == row["baseline_score"]
+
+
+def test_the_winner_is_refitted_on_all_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def fit(x: Floats, y: Floats, linear: Flags) -> _Constant:
+        lengths.append(len(y))
+        return _Constant(float(y.mean()))
+
+    monkeypatch.setitem(CANDIDATES, "ridge", fit)
+    chance = np.random.default_rng(0)
+    values = [20.0, *chance.normal(0, 1, 149).tolist()]
+    row = _rows(LINEAR, {("1", "a"): make_series(LINEAR, START, values)})[0]
+    assert row["candidate"] == "ridge"
+    assert lengths == [143, 136, 129, 150]
+    assert _model(row).fitted == _Constant(float(np.mean(values)))
+
+
+@dataclass(frozen=True)
+class _Constant:
+    value: float
+
+    def predict(self, x: Floats, naive: Floats) -> Floats:
+        return np.full(len(x), self.value)
+
+
+def test_the_interval_comes_from_the_winners_residuals() -> None:
+    values = noisy_weeks(150)
+    use_case = make_use_case(candidates=["seasonal_naive"], validation={"interval": 0.8})
+    row = _rows(use_case, {("1", "a"): make_series(use_case, START, values)})[0]
+    residuals = np.subtract(values[129:], values[122:143])
+    assert _model(row).halfwidth == interval_halfwidth(residuals.reshape(1, -1), 0.8)[0]
+
+
+def test_a_candidate_that_fails_is_reported_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(x: Floats, y: Floats, linear: Flags) -> _Constant:
+        raise ArithmeticError("no luck")
+
+    monkeypatch.setitem(CANDIDATES, "ridge", fail)
+    row = _rows(LINEAR, {("1", "a"): make_series(LINEAR, START, noisy_weeks(150))})[0]
+    assert (row["status"], row["candidate"]) == ("trained", "seasonal_naive")
+    assert row["reason"] == "candidate_failed"
+    assert row["error"] == "ridge: ArithmeticError: no luck"
+    assert set(json.loads(row["candidate_scores"])) == {"seasonal_naive"}
+
+
+def test_a_group_on_which_all_else_fails_is_one_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(dataset: Any, groups: Ints, *arguments: Any, **named: Any) -> Panel:
+        if 2 in groups:
+            raise MemoryError("group 2 is too much")
+        return build_panel(dataset, groups, *arguments, **named)
+
+    monkeypatch.setattr("many_models.core.training.build_panel", build)
+    series = make_series(LINEAR, START, noisy_weeks(150))
+    rows = _rows(LINEAR, {("1", str(number)): series for number in range(5)})
+    assert [row["status"] for row in rows] == ["trained"] * 2 + ["failed"] + ["trained"] * 2
+    assert rows[2]["reason"] == "training_error"
+    assert rows[2]["error"] == "MemoryError: group 2 is too much"
+    assert rows[2]["observations"] == 150
+
+
+def test_a_group_whose_winner_cannot_be_refitted_fails_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fit(x: Floats, y: Floats, linear: Flags) -> _Constant:
+        if len(y) == 150 and y[0] < 0:
+            raise ArithmeticError("one too many")
+        return _Constant(float(y.mean()))
+
+    monkeypatch.setitem(CANDIDATES, "ridge", fit)
+    noise = np.random.default_rng(0).normal(0, 1, 149).tolist()
+    groups = {
+        ("1", "a"): make_series(LINEAR, START, [-5.0, *noise]),
+        ("1", "b"): make_series(LINEAR, START, [5.0, *noise]),
+    }
+    rows = _rows(LINEAR, groups)
+    assert [row["status"] for row in rows] == ["failed", "trained"]
+    assert rows[0]["error"] == "ArithmeticError: one too many"
+
+
+def test_what_lies_after_the_day_of_training_changes_nothing() -> None:
+    values = noisy_weeks(150)
+    use_case = make_use_case(features={"known": ["price"], "past": ["visits"]})
+    later = np.datetime64("2024-06-03")
+    short, long = (
+        make_series(use_case, START, v, price=[*range(len(v))], visits=v)
+        for v in (values, [*values, 9e9, 1.0, 1.0, 1.0, 1.0])
+    )
+    before = _rows(use_case, {("1", "a"): short})[0]
+    after = _rows(use_case, {("1", "a"): long})[0]
+    assert before["payload_sha256"] == after["payload_sha256"]
+    assert (
+        before["payload_sha256"] != _rows(use_case, {("1", "a"): long}, later)[0]["payload_sha256"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "horizon", "start", "periods"),
+    [
+        ("h", 24, "2024-03-01", 24 * 20),
+        ("W-MON", 8, "2020-01-06", 160),
+        ("MS", 6, "2014-01-01", 84),
+    ],
+)
+@pytest.mark.parametrize("gaps", ["zero", "missing"])
+def test_hours_weeks_and_months_train_from_end_to_end(
+    code: str, horizon: int, start: str, periods: int, gaps: str
+) -> None:
+    use_case = make_use_case(time={"column": "date", "frequency": code}, horizon=horizon, gaps=gaps)
+    number = np.arange(periods)
+    season = 10 * np.sin(2 * np.pi * number / use_case.frequency.season)
+    noise = np.random.default_rng(0).normal(0, 1, periods)
+    series = make_series(use_case, start, (50 + season + noise).tolist())
+    row = _rows(use_case, {("1", "a"): series}, np.datetime64(series["date"][-1]))[0]
+    assert (row["status"], row["error"]) == ("trained", None)
+    assert row["candidate"] != "seasonal_naive"
+    assert row["score"] < row["baseline_score"]
+    model = _model(row)
+    forecast = model.predict(model.example(horizon))
+    assert forecast["prediction"].between(35, 65).all()
+
+
+def test_the_moment_of_training_is_the_period_it_falls_in() -> None:
+    series = make_series(LINEAR, START, noisy_weeks(150))
+    row = _rows(LINEAR, {("1", "a"): series}, np.datetime64("2024-05-29T17:30"))[0]
+    assert row["trained_through"] == datetime(2024, 5, 29)

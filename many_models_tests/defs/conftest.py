@@ -1,0 +1,202 @@
+"""A home folder, a shop's database, and stand-ins for Spark and the registries."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.asset_check_state import AssetCheckState
+
+from many_models import settings
+from many_models.core.scoring import prediction_schema, scoring_schema
+from many_models.core.sharding import Shard
+from many_models.core.use_case import UseCase
+from many_models.defs.resources import RegistryResource, SparkResource
+from many_models.steps.forecast_review import Coverage
+from many_models.steps.group import Conservation, GroupedPartition
+from many_models.steps.judge import PartitionVerdict
+from many_models.steps.promote import PromotedPartition
+from many_models.steps.results import Results
+from many_models.steps.score import ScoredOrigin
+from many_models.steps.train import Run, ledger_schema
+from many_models_tests.fakes import make_use_case
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, which every setting points into."""
+    environ = {settings.HOME: str(tmp_path / "home")}
+    settings.fill_environment(environ)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A source database with a table ``sales``: one row for each store, item and day."""
+
+    path: Path
+
+    def fill(self, stores: Sequence[str], start: str, days: int, items: Sequence[str]) -> None:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS sales (store TEXT, item TEXT, date TEXT, sold REAL)"
+            )
+            connection.executemany(
+                "INSERT INTO sales VALUES (?, ?, ?, ?)",
+                [
+                    (store, item, str(date.fromisoformat(start) + timedelta(day)), 5 + day % 7)
+                    for store in stores
+                    for item in items
+                    for day in range(days)
+                ],
+            )
+
+    def execute(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(statement)
+
+    def use_case(self, **fields: Any) -> UseCase:
+        source = {"url": f"sqlite:///{self.path}", "table": "sales", "window": "monthly"}
+        source |= {"start": "2024-01-01", "end": "2024-03-31"} | fields.pop("source", {})
+        return make_use_case(source={k: v for k, v in source.items() if v is not None}, **fields)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Stores a, b and c sell tea in the first quarter of 2024."""
+    made = Shop(tmp_path / "shop.db")
+    made.fill(["a", "b", "c"], "2024-01-01", 91, ["tea"])
+    return made
+
+
+@dataclass
+class Platform:
+    """What Spark and the registries would have done; one group in each partition."""
+
+    failing: set[str] = field(default_factory=set)
+    trained: list[list[str]] = field(default_factory=list)
+    promoted: list[str] = field(default_factory=list)
+    scored: list[str] = field(default_factory=list)
+
+    def group_partitions(self, _: UseCase, keys: Sequence[str], *__: object, **___: object) -> Any:
+        return {key: GroupedPartition(groups=1, rows=10, shards=1) for key in keys}
+
+    def compare_with_raw(self, _: UseCase, keys: Sequence[str], *__: object, **___: object) -> Any:
+        return {key: Conservation(10, 10, 1.0, 1.0, 0) for key in keys}
+
+    def train_partitions(
+        self, use_case: UseCase, keys: Sequence[str], run: Run, *, results: Results, **_: object
+    ) -> pa.Table:
+        self.trained.append(list(keys))
+        rows = [
+            {
+                "partition": key,
+                "group_key": key,
+                "status": "trained",
+                "candidate": "ridge",
+                "score": 0.5,
+                "run_id": run.run_id,
+                "trained_at": run.started.replace(tzinfo=None),
+            }
+            for key in keys
+        ]
+        ledger = pa.Table.from_pylist(rows, schema=ledger_schema(use_case))
+        results.replace("ledger", ledger, {"run_id": run.run_id, "partition": list(keys)})
+        results.create_views("ledger", "trained_at")
+        return ledger
+
+    def read_shards(self, _: UseCase, __: object, keys: Sequence[str]) -> list[Shard]:
+        return [Shard(key, 0, 1, 10, "2024-03-31", "") for key in keys]
+
+    def judge_partitions(self, _: UseCase, keys: Sequence[str], *__: object, **___: object) -> Any:
+        good = {key: key not in self.failing for key in keys}
+        return {key: PartitionVerdict("", 1, int(ok), float(ok), ok) for key, ok in good.items()}
+
+    def promote_partitions(self, _: UseCase, keys: Sequence[str], **__: object) -> Any:
+        self.promoted += [key for key in keys if key not in self.failing]
+        return {key: PromotedPartition(int(key not in self.failing), 0, 0, 1) for key in keys}
+
+    def find_unqualified(self, _: UseCase, keys: Sequence[str], *__: object, **___: object) -> Any:
+        return {key: [] for key in keys}
+
+    def score_origin(self, use_case: UseCase, origin: Any, _: str, **rest: Any) -> ScoredOrigin:
+        self.scored.append(str(origin.date()))
+        for table, schema in (
+            ("predictions", prediction_schema(use_case)),
+            ("scoring", scoring_schema(use_case)),
+        ):
+            rest["results"].replace(table, schema.empty_table(), {"origin": str(origin)})
+        return ScoredOrigin(groups=3, by_model=3, by_baseline=0, unserved=0, rows=21)
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """Everything after the ingestion is faked; the result store stays real."""
+    made = Platform()
+    defs = "many_models.defs"
+    for place, function in {
+        "many_models.steps.group.group_partitions": made.group_partitions,
+        "many_models.steps.group.compare_with_raw": made.compare_with_raw,
+        f"{defs}.trained_models.train_partitions": made.train_partitions,
+        f"{defs}.trained_models.read_shards": made.read_shards,
+        f"{defs}.trained_models.judge_partitions": made.judge_partitions,
+        f"{defs}.promoted_models.promote_partitions": made.promote_partitions,
+        f"{defs}.promoted_models.find_unqualified": made.find_unqualified,
+        f"{defs}.predictions.score_origin": made.score_origin,
+        f"{defs}.predictions.count_coverage": lambda *_: Coverage(3, 3, 3, 3, 0, 21, 7),
+    }.items():
+        monkeypatch.setattr(place, function)
+    monkeypatch.setattr(SparkResource, "open", lambda _: None)
+    monkeypatch.setattr(RegistryResource, "open", lambda *_: None)
+    return made
+
+
+Statuses = Callable[[UseCase, str, str], dict[str, str]]
+
+
+@pytest.fixture
+def statuses(instance: dg.DagsterInstance) -> Statuses:
+    """Function that gives the status of a check on each partition, as Dagster's pages read it."""
+    return lambda use_case, asset, check: read_statuses(instance, use_case, asset, check)
+
+
+def read_statuses(
+    instance: dg.DagsterInstance, use_case: UseCase, asset: str, check: str
+) -> dict[str, str]:
+    definition = dg.DynamicPartitionsDefinition(name=f"{use_case.name}_groups")
+    key = dg.AssetCheckKey(dg.AssetKey([use_case.name, asset]), check)
+    with partition_loading_context(dynamic_partitions_store=instance):
+        loading = AssetCheckState.gen(LoadingContextForTest(instance), (key, definition))
+        state = asyncio.run(loading)
+        assert state is not None
+        return {
+            partition: status.name
+            for status, subset in state.subsets.items()
+            for partition in subset.subset_value.get_partition_keys()
+        }
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """Variables of a process that works in ``home`` and nowhere else."""
+    kept = {name: value for name, value in os.environ.items() if "MANY_MODELS" not in name}
+    return kept | {settings.HOME: str(home), "DAGSTER_HOME": str(home / "dagster")}

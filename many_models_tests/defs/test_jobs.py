@@ -1,0 +1,29 @@
+"""The jobs that an operator starts."""
+
+import dagster as dg
+
+from many_models.defs.pipeline import build_many_models_defs
+from many_models.defs.resources import build_resources
+from many_models_tests.fakes import make_use_case
+
+
+def test_a_use_case_has_one_job_for_each_kind_of_partition() -> None:
+    definitions = dg.Definitions.merge(
+        build_many_models_defs(make_use_case()), dg.Definitions(resources=build_resources())
+    )
+    jobs = {job.name: job for job in definitions.resolve_all_job_defs() if job.name[:2] != "__"}
+    assets = {
+        name: {key.path[-1] for key in job.asset_layer.executable_asset_keys}
+        for name, job in jobs.items()
+    }
+    assert assets == {
+        "sales_ingest": {"raw_data"},
+        "sales_train": {"grouped_datasets", "trained_models", "promoted_models"},
+        "sales_score": {"predictions"},
+    }
+    checks = {
+        n: {k.name for k in j.asset_layer.asset_graph.asset_check_keys} for n, j in jobs.items()
+    }
+    assert "promotion_rules" in checks["sales_train"]
+    assert "every_group_covered" in checks["sales_score"]
+    assert all(job.description for job in jobs.values())

@@ -1,0 +1,99 @@
+"""Promotion: refused without a verdict, and what its check says."""
+
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from many_models.adapters.result_store import ResultStore
+from many_models.core.errors import RegistryError
+from many_models.core.use_case import UseCase
+from many_models.defs.promoted_models import build_promoted_models, judge_champions
+from many_models.defs.resources import RegistryResource, build_resources
+from many_models.steps.judge import verdict_schema
+from many_models.steps.results import Results
+from many_models.steps.train import ledger_schema
+from many_models_tests.fakes import make_use_case
+
+
+@pytest.fixture
+def use_case() -> UseCase:
+    return make_use_case()
+
+
+@pytest.fixture
+def results(home: Path, use_case: UseCase, monkeypatch: pytest.MonkeyPatch) -> Results:
+    """Results of a training run "new" in partitions a and b, which come before any registry."""
+    monkeypatch.setattr(RegistryResource, "open", lambda *_: None)
+    home.mkdir()
+    made = Results(ResultStore(f"sqlite:///{home}/results.db"), use_case)
+    write(made, "ledger", "new", "a", "b")
+    return made
+
+
+def write(results: Results, table: str, run_id: str, *partitions: str) -> None:
+    schema = (ledger_schema if table == "ledger" else verdict_schema)(results.use_case)
+    rows = [
+        {
+            "run_id": run_id,
+            "trained_at": datetime(2024, 1, 1),
+            "partition": partition,
+            "group_key": partition,
+            "status": "trained",
+            "model_name": partition,
+            "model_version": 1,
+            "accepted": True,
+        }
+        for partition in partitions
+    ]
+    where = {"run_id": run_id, "partition": list(partitions)}
+    results.replace(table, pa.Table.from_pylist(rows, schema=schema), where)
+    results.create_views(table, "trained_at")
+
+
+def promote(use_case: UseCase, instance: dg.DagsterInstance, partition: str) -> None:
+    asset = build_promoted_models(use_case, dg.AssetKey("trained_models"))
+    instance.add_dynamic_partitions(f"{use_case.name}_groups", ["a", "b"])
+    resources = {
+        name: resource
+        for name, resource in build_resources().items()
+        if name in ("training_registry", "production_registry", "store")
+    }
+    dg.materialize([asset], partition_key=partition, instance=instance, resources=resources)
+
+
+def test_a_partition_without_any_verdict_is_refused(
+    use_case: UseCase, results: Results, instance: dg.DagsterInstance
+) -> None:
+    with pytest.raises(RegistryError, match=r"'a' has no verdict.*materialize trained_models"):
+        promote(use_case, instance, "a")
+
+
+def test_a_verdict_on_an_older_training_run_does_not_count(
+    use_case: UseCase, results: Results, instance: dg.DagsterInstance
+) -> None:
+    write(results, "verdicts", "old", "a")
+    with pytest.raises(RegistryError, match="'a' has no verdict on its last training run"):
+        promote(use_case, instance, "a")
+
+
+def test_a_verdict_on_another_partition_does_not_count(
+    use_case: UseCase, results: Results, instance: dg.DagsterInstance
+) -> None:
+    write(results, "verdicts", "new", "a")
+    with pytest.raises(RegistryError, match="'b' has no verdict"):
+        promote(use_case, instance, "b")
+
+
+def test_champions_that_all_have_a_passing_verdict_pass() -> None:
+    assert judge_champions([]).passed
+
+
+def test_champions_without_a_passing_verdict_are_named() -> None:
+    result = judge_champions([f"sales.{number}" for number in range(7)])
+    assert not result.passed
+    assert result.description == (
+        "7 champions have no passing verdict, such as sales.0, sales.1, sales.2, sales.3, sales.4"
+    )

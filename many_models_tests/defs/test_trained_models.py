@@ -1,0 +1,74 @@
+"""What the page of trained models says of a run, and what its checks judge."""
+
+import pyarrow as pa
+
+from many_models.core.use_case import PromotionRules
+from many_models.defs.trained_models import (
+    count_statuses,
+    describe_rules,
+    judge_ledger,
+    judge_share,
+    ledger_summary,
+)
+from many_models.steps.judge import PartitionVerdict
+
+LEDGER = pa.Table.from_pylist(
+    [
+        {"partition": "a", "group_key": "1", "status": "trained", "reason": None, "candidate": "r"},
+        {"partition": "a", "group_key": "2", "status": "trained", "reason": None, "candidate": "r"},
+        {"partition": "a", "group_key": "3", "status": "skipped", "reason": "x", "candidate": None},
+        {"partition": "b", "group_key": "4", "status": "failed", "reason": "y", "candidate": None},
+    ]
+)
+
+
+def test_a_partitions_groups_are_counted_by_status() -> None:
+    assert count_statuses(LEDGER, "a") == {
+        "groups": 3,
+        "trained": 2,
+        "skipped": 1,
+        "failed": 0,
+        "dagster/partition_row_count": 3,
+    }
+
+
+def test_the_summary_lists_the_endings_the_commonest_first() -> None:
+    assert ledger_summary(LEDGER).splitlines()[2:] == [
+        "| trained |  | r | 2 |",
+        "| skipped | x |  | 1 |",
+        "| failed | y |  | 1 |",
+    ]
+
+
+def test_a_ledger_with_one_row_for_each_group_is_complete() -> None:
+    assert judge_ledger(LEDGER, "a", groups=3).passed
+
+
+def test_a_missing_group_is_found() -> None:
+    result = judge_ledger(LEDGER, "a", groups=4)
+    assert (result.passed, result.description) == (False, "3 rows and 3 keys for 4 groups")
+
+
+def test_a_group_that_is_there_twice_is_found() -> None:
+    result = judge_ledger(pa.concat_tables([LEDGER, LEDGER]), "b", groups=2)
+    assert (result.passed, result.description) == (False, "2 rows and 1 keys for 2 groups")
+
+
+def test_too_few_qualified_models_fail_the_rules() -> None:
+    result = judge_share(PartitionVerdict("run", judged=4, qualified=1, share=0.25, accepted=False))
+    assert (result.passed, result.description) == (False, "1 of 4 models qualify")
+    assert result.metadata["share"] == 0.25
+
+
+def test_a_partition_without_models_passes_and_says_so() -> None:
+    result = judge_share(PartitionVerdict("run", judged=0, qualified=0, share=1.0, accepted=True))
+    assert result.passed
+    assert result.description == "no model was trained, so none goes to production"
+
+
+def test_rules_are_described_as_an_operator_reads_them() -> None:
+    rules = PromotionRules(max_score=1.2, beat_baseline_by=0.02, min_share=0.5)
+    assert describe_rules(rules) == (
+        "At least 50% of the models qualify for production: max score 1.2, "
+        "beat baseline by 0.02, beat champion by 0."
+    )

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.result_store import ResultStore
+from many_models.core.registration import CHAMPION
+from many_models.steps.results import Results, timed
+from many_models.steps.status import Status, read_status
+from many_models_tests.fakes import make_use_case
+from many_models_tests.fakes_models import constant_record
+
+pytestmark = pytest.mark.mlflow
+
+JANUARY, MAY = datetime(2024, 1, 31), datetime(2024, 5, 31)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def results(request: pytest.FixtureRequest, tmp_path: Path) -> Results:
+    url = f"sqlite:///{tmp_path}/results.db"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_url")
+    return Results(ResultStore(url), make_use_case(name="grocery"))
+
+
+def _put(
+    results: Results, table: str, run_id: str, day: int, rows: list[dict[str, object]]
+) -> None:
+    moment = pa.array([datetime(2024, 1, day)] * len(rows), pa.timestamp("us"))
+    content = pa.Table.from_pylist([{**row, "run_id": run_id} for row in rows])
+    content = content.append_column("trained_at", moment)
+    results.replace(table, content, {"run_id": run_id})
+    results.create_views(table, "trained_at")
+
+
+def _ledger(partition: str, *statuses: str) -> list[dict[str, object]]:
+    return [{"partition": partition, "status": status} for status in statuses]
+
+
+def _verdicts(partition: str, *accepted: bool) -> list[dict[str, object]]:
+    return [{"partition": partition, "accepted": verdict} for verdict in accepted]
+
+
+def _predict(results: Results, origin: datetime, *sources: str) -> None:
+    moments = pa.array([origin] * len(sources), pa.timestamp("us"))
+    rows = pa.table({"origin": moments, "source": list(sources)})
+    results.replace("predictions", rows, {"origin": str(origin)})
+
+
+def test_before_anything_was_run_all_is_zero(results: Results, production: MlflowRegistry) -> None:
+    assert read_status(results, production) == Status(0, 0, 0, 0, 0, 0, 0, 0, None, {})
+
+
+def test_status_counts_the_last_run_of_each_partition_and_the_last_origin(
+    results: Results, production: MlflowRegistry
+) -> None:
+    _put(results, "ledger", "one", 1, _ledger("s1", "trained", "failed"))
+    _put(results, "ledger", "two", 2, _ledger("s1", "trained", "trained", "skipped"))
+    _put(results, "ledger", "three", 1, _ledger("s2", "trained", "failed"))
+    _put(results, "verdicts", "one", 1, _verdicts("s1", True))
+    _put(results, "verdicts", "two", 2, _verdicts("s1", True, False))
+    _put(results, "verdicts", "three", 1, _verdicts("s2", True))
+    records = [constant_record("a"), constant_record("b"), constant_record("c", use_case="other")]
+    list(production.register(records, alias=CHAMPION))
+    list(production.register([constant_record("d")]))
+    _predict(results, JANUARY, "model", "model", "model")
+    _predict(results, MAY, "model", "model", "baseline")
+
+    found = read_status(results, production)
+
+    assert found == Status(
+        groups=5,
+        trained=3,
+        skipped=1,
+        failed=1,
+        promoted=2,
+        champions=2,
+        predictions=3,
+        baseline_predictions=1,
+        last_origin=MAY,
+        seconds={},
+    )
+
+
+def test_models_that_were_not_judged_yet_do_not_count_as_promoted(
+    results: Results, production: MlflowRegistry
+) -> None:
+    _put(results, "ledger", "one", 1, _ledger("s1", "trained"))
+    _put(results, "verdicts", "one", 1, _verdicts("s1", True))
+    assert read_status(results, production).promoted == 1
+    _put(results, "ledger", "two", 2, _ledger("s1", "trained"))
+    assert read_status(results, production).promoted == 0
+
+
+def test_seconds_are_of_each_stages_last_run(results: Results, production: MlflowRegistry) -> None:
+    for run_id, stage in (("one", "training"), ("one", "scoring"), ("two", "training")):
+        with timed(results, stage, run_id):
+            pass
+    stages = results.store.query('SELECT * FROM "grocery_stages" ORDER BY started_at')
+    slow = stages.set_column(
+        stages.schema.get_field_index("seconds"), "seconds", pa.array([3.04, 2.0, 1.26])
+    )
+    results.replace("stages", slow, {"run_id": ["one", "two"]})
+    assert read_status(results, production).seconds == {"training": 1.3, "scoring": 2.0}
