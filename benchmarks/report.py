@@ -1,7 +1,7 @@
 """Measuring and printing: what every benchmark here has in common.
 
-Rounds are interleaved, so that a machine whose speed drifts drifts for all rivals; medians are quoted and
-the spread is shown. A time is an anecdote, a ratio is a result.
+Rounds are interleaved, so that a machine whose speed drifts drifts for all rivals; medians are
+quoted and the spread is shown. A time is an anecdote, a ratio is a result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SAMPLE_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Case:
-    """One rival's medians: ``n`` items in ``seconds``; processor seconds and memory of all processes."""
+    """One rival's medians: ``n`` items in ``seconds``; processor and memory of all processes."""
 
     name: str
     n: int
@@ -64,9 +64,12 @@ def measure(rivals: Mapping[str, Callable[[], int]], rounds: int) -> list[Case]:
     return [_summarise(name, counts[name], figures) for name, figures in found.items()]
 
 
-def print_report(name: str, cases: list[Case], ratios: Mapping[str, float], path: Path | None) -> None:
+def print_report(
+    name: str, cases: list[Case], ratios: Mapping[str, float], path: Path | None
+) -> None:
     """Print a table, and write the figures as JSON where ``path`` says so."""
-    print(f"{'case':42}{'n':>10}{'seconds':>10}{'min-max':>16}{'cpu s':>9}{'peak MB':>9}{'a second':>12}")
+    sizes = f"{'n':>10}{'seconds':>10}{'min-max':>16}"
+    print(f"{'case':42}{sizes}{'cpu s':>9}{'peak MB':>9}{'a second':>12}")
     for case in cases:
         spread = f"{case.seconds_min:.2f}-{case.seconds_max:.2f}"
         print(

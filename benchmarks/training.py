@@ -1,20 +1,21 @@
 """Training every group: shards through mapInPandas, against applyInPandas group by group.
 
-Both call the same ``train_shard`` on the same simulated sales; the models' SHA-256 are compared before any
-time is. The rival is what tutorials do: Spark shuffles at every training, and one Python call serves one
-group.
+Both call the same ``train_shard`` on the same simulated sales; the models' SHA-256 are compared
+before any time is. The rival is what tutorials do: Spark shuffles at every training, and one Python
+call serves one group.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyspark.sql import SparkSession
 from report import measure, parse_arguments, print_report
 
 from many_models.adapters.arrow_files import read_parquet
@@ -24,6 +25,7 @@ from many_models.adapters.spark_grouping import read_table
 from many_models.adapters.spark_session import start_session
 from many_models.adapters.spark_shards import Progress, run_tasks
 from many_models.core.lake_schema import WINDOW, raw_columns
+from many_models.core.sharding import Shard
 from many_models.core.simulation import SimulatedSales
 from many_models.core.training import train_shard
 from many_models.core.use_case import UseCase
@@ -43,6 +45,12 @@ features: {{known: [price, promotion]}}
 candidates: [{candidates}]
 """
 
+CANDIDATES = {
+    "ridge": "seasonal_naive, ridge",
+    "ridge and trees": "seasonal_naive, ridge, gradient_boosting",
+}
+OUTPUT = ["group_key", "payload_sha256", "payload"]
+
 
 def fill_lake(use_case: UseCase, lake: Lake, sales: SimulatedSales) -> None:
     """Write the simulated sales to ``raw_data``, without a database in between."""
@@ -53,52 +61,79 @@ def fill_lake(use_case: UseCase, lake: Lake, sales: SimulatedSales) -> None:
     lake.raw_data(use_case).replace("all", reader, run_id=WINDOW)
 
 
+@dataclass(frozen=True)
+class Rivals:
+    """Two ways to train the same groups; each returns the models' SHA-256 by composite key."""
+
+    spark: SparkSession
+    lake: Lake
+    use_case: UseCase
+    shards: list[Shard]
+    groups: int
+
+    def by_shard(self) -> dict[str, str]:
+        with self.lake.scratch(self.use_case, "benchmark") as scratch:
+            done = run_tasks(
+                self.spark,
+                self.shards,
+                partial(train_task, use_case=self.use_case, folder=scratch.uri),
+                lambda shard: shard.groups,
+                Progress("trained", self.groups),
+            )
+            tables = [read_parquet(shard.path) for shard in done]
+        return _digests(pa.concat_tables(tables).to_pandas())
+
+    def by_group(self) -> dict[str, str]:
+        use_case, schema = self.use_case, raw_columns(self.use_case)
+        through = np.datetime64(self.shards[0].data_through)
+
+        def train(frame: pd.DataFrame) -> pd.DataFrame:
+            ordered = frame.sort_values(use_case.time.column)
+            table = pa.Table.from_pandas(ordered, schema=schema, preserve_index=False)
+            trained = train_shard(table, use_case, partition="", trained_through=through)
+            columns: pd.DataFrame = trained.select(OUTPUT).to_pandas()
+            return columns
+
+        rows = read_table(self.spark, self.lake.raw_data(use_case)).groupBy(*use_case.keys)
+        types = "group_key string, payload_sha256 string, payload binary"
+        return _digests(rows.applyInPandas(train, types).toPandas())
+
+
+def prepare(candidates: str, sales: SimulatedSales, spark: SparkSession, lake: Lake) -> Rivals:
+    """Rivals on grouped simulated sales, both warm, and shown to make the same models."""
+    use_case = parse_use_case(USE_CASE.format(candidates=candidates), name="benchmark")
+    fill_lake(use_case, lake, sales)
+    group_partitions(use_case, [f"hash-{n}" for n in range(8)], spark, lake, "benchmark")
+    rivals = Rivals(spark, lake, use_case, read_shards(use_case, lake), sales.groups)
+    if rivals.by_shard() != rivals.by_group():
+        raise SystemExit("the rivals made different models")
+    return rivals
+
+
 def main() -> None:
-    sizes = parse_arguments(__doc__ or "", stores=20, items=20, days=400, rounds=3)
+    sizes = parse_arguments(__doc__ or "", stores=50, items=40, days=400, rounds=3)
     sales = SimulatedSales(sizes.stores, sizes.items, sizes.days)
     spark = start_session("local[*]", {})
+    runs: dict[str, Callable[[], int]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        lake = Lake(folder)
-        rivals: dict[str, Callable[[], int]] = {}
-        for candidates in ("seasonal_naive, ridge", "seasonal_naive, ridge, gradient_boosting"):
-            use_case = parse_use_case(USE_CASE.format(candidates=candidates), name="benchmark")
-            fill_lake(use_case, lake, sales)
-            partitions = [f"hash-{bucket}" for bucket in range(8)]
-            group_partitions(use_case, partitions, spark, lake, "benchmark")
-            shards = read_shards(use_case, lake)
-
-            def by_shard(use_case: UseCase = use_case) -> dict[str, str]:
-                scratch = str(Path(folder, "scratch"))
-                work = partial(train_task, use_case=use_case, folder=scratch)
-                progress = Progress("trained", sales.groups)
-                done = run_tasks(spark, shards, work, lambda shard: shard.groups, progress)
-                tables = [read_parquet(shard.path) for shard in done]
-                return _digests(pa.concat_tables(tables).to_pandas())
-
-            def by_group(use_case: UseCase = use_case) -> dict[str, str]:
-                through = np.datetime64(shards[0].data_through)
-                schema = raw_columns(use_case)
-
-                def train(frame: pd.DataFrame) -> pd.DataFrame:
-                    ordered = frame.sort_values(use_case.time.column)
-                    table = pa.Table.from_pandas(ordered, schema=schema, preserve_index=False)
-                    trained = train_shard(table, use_case, partition="", trained_through=through)
-                    return trained.select(["group_key", "payload_sha256", "payload"]).to_pandas()
-
-                rows = read_table(spark, lake.raw_data(use_case)).groupBy(*use_case.keys)
-                columns = "group_key string, payload_sha256 string, payload binary"
-                return _digests(rows.applyInPandas(train, columns).toPandas())
-
-            if by_shard() != by_group():  # also warms both up
-                raise SystemExit("the rivals made different models")
-            rivals[f"shards through mapInPandas ({candidates})"] = lambda f=by_shard: len(f())
-            rivals[f"applyInPandas ({candidates})"] = lambda f=by_group: len(f())
-        cases = measure(rivals, sizes.rounds)
+        for label, candidates in CANDIDATES.items():
+            rivals = prepare(candidates, sales, spark, Lake(f"{folder}/{label}"))
+            runs[f"{label}: shards by mapInPandas"] = partial(_count, rivals.by_shard)
+            runs[f"{label}: groups by applyInPandas"] = partial(_count, rivals.by_group)
+        cases = measure(runs, sizes.rounds)
+    seconds = {case.name: case.seconds for case in cases}
     ratios = {
-        f"{cases[i].name} is so many times faster": cases[i + 1].seconds / cases[i].seconds
-        for i in (0, 2)
+        f"{label}: applyInPandas takes so many times as long": (
+            seconds[f"{label}: groups by applyInPandas"]
+            / seconds[f"{label}: shards by mapInPandas"]
+        )
+        for label in CANDIDATES
     }
     print_report("training", cases, ratios, sizes.json)
+
+
+def _count(run: Callable[[], dict[str, str]]) -> int:
+    return len(run())
 
 
 def _digests(rows: pd.DataFrame) -> dict[str, str]:

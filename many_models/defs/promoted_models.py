@@ -46,7 +46,13 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
                 results=results,
             )
             stage.count(partitions=len(keys), rows=sum(p.promoted for p in found.values()))
-        describe_partitions(context, {key: asdict(p) for key, p in found.items()})
+        describe_partitions(
+            context,
+            {
+                k: {**asdict(p), "dagster/partition_row_count": p.champions}
+                for k, p in found.items()
+            },
+        )
         total = sum(partition.champions for partition in found.values())
         return dg.MaterializeResult(metadata={"champions_of_all_partitions": total})
 

@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pyarrow as pa
 import pytest
@@ -34,17 +36,6 @@ if sys.argv[2] == "before the commit":
     LakeTable._commit = die
 rows = pa.table({"item": ["new"], "sold": [9.0]}, schema=columns)
 table.replace("w1", rows.to_reader(), "killed run")
-"""
-# Replaces each of two windows of its own, called after argv[2], twice.
-WRITER = """
-import sys
-import pyarrow as pa
-from many_models.adapters.lake import LakeTable
-columns = pa.schema([("item", pa.string()), ("sold", pa.float64())])
-table = LakeTable(sys.argv[1], columns.append(pa.field("window", pa.string())), ("window",))
-for number in range(4):
-    rows = pa.table({"item": [sys.argv[2]], "sold": [float(number)]}, schema=columns)
-    table.replace(f"{sys.argv[2]}-{number % 2}", rows.to_reader(), "run")
 """
 
 
@@ -142,11 +133,19 @@ def test_a_missing_table_says_what_to_materialize(table: LakeTable) -> None:
 
 def test_writers_of_different_partitions_do_not_disturb_each_other(table: LakeTable) -> None:
     _put(table, "w1", 1.0)
-    command = [sys.executable, "-c", WRITER, table.uri]
-    writers = [subprocess.Popen([*command, name]) for name in ("p", "q", "r")]
-    assert [writer.wait() for writer in writers] == [0, 0, 0]
-    written = [(f"{name}-{n}", 2.0 + n) for name in ("p", "q", "r") for n in range(2)]
-    assert _content(table) == [*written, ("w1", 1.0)]
+    writers = 6
+    together = Barrier(writers)
+
+    def write(writer: int) -> None:
+        for number in range(4):
+            together.wait()
+            _put(table, f"writer-{writer}", float(number))
+
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(write, range(writers)))
+
+    written = [(f"writer-{writer}", 3.0) for writer in range(writers)]
+    assert _content(table) == [("w1", 1.0), *written]
 
 
 @pytest.mark.parametrize(

@@ -64,16 +64,11 @@ def _total(store: str, item: str, rows: int, target: float, last: datetime | Non
 def test_the_checksum_knows_every_value_and_not_the_order(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    first = [3.0, 1.0, 2.0]
-    groups = {
-        ("s", "same"): first,
-        ("s", "moved"): [1.0, 3.0, 2.0],
-        ("s", "changed"): [3.0, 1.0, 2.5],
-        ("s", "missing"): [3.0, None, 2.0],
-    }
+    first: list[float | None] = [3.0, 1.0, 2.0]
+    variants: list[list[float | None]] = [first, [1.0, 3.0, 2.0], [3.0, 1.0, 2.5], [3.0, None, 2.0]]
     checksums = []
-    for name in ("same", "moved", "changed", "missing"):
-        raw = _ingest(tmp_path / name, {("s", "x"): _series("2024-01-01", *groups["s", name])})
+    for number, targets in enumerate(variants):
+        raw = _ingest(tmp_path / str(number), {("s", "x"): _series("2024-01-01", *targets)})
         checksums.append(total_groups(read_table(spark, raw), USE_CASE).table[CHECKSUM][0].as_py())
     shard = make_shard(USE_CASE, {("s", "x"): _series("2024-01-01", *first)})
     backwards = Lake(f"{tmp_path}/backwards").raw_data(USE_CASE)

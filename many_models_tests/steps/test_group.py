@@ -209,6 +209,8 @@ def test_the_manifest_has_the_largest_shard_first(lake: Lake, group: Group) -> N
         ("s3", 3, 1),
         ("s1", 1, 1),
     ]
+    # Of all the raw data, also of partitions that were not grouped along.
+    assert {s.data_through for s in manifest.shards} == {"2024-02-02 00:00:00"}
     assert data_through(USE_CASE, lake) == datetime(2024, 2, 2)
     group("s1")
     assert read_manifest(USE_CASE, lake).version == manifest.version + 1
