@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+TITLE_LENGTH_MAX = 100
 BLUE, GREY, ORANGE = "#2f6db5", "#b8bec6", "#d9782d"
 
 
@@ -56,9 +58,13 @@ def plot_forecasts(examples: Sequence[ForecastExample], target: str) -> str:
         axes.plot(example.history_times, example.history, color=GREY, linewidth=1, label=target)
         axes.plot(example.times, example.prediction, color=BLUE, linewidth=1.5, label="forecast")
         axes.fill_between(example.times, example.lower, example.upper, color=BLUE, alpha=0.18)
-        axes.set_title(example.title, fontsize=9, loc="left")
+        axes.set_title(_shorten(example.title), fontsize=9, loc="left", parse_math=False)
         _finish(axes)
     return _as_markdown(figure, "forecasts")
+
+
+def _shorten(title: str) -> str:
+    return title if len(title) <= TITLE_LENGTH_MAX else f"{title[:TITLE_LENGTH_MAX]} ..."
 
 
 def _finish(axes: Axes) -> None:
@@ -69,5 +75,8 @@ def _finish(axes: Axes) -> None:
 
 def _as_markdown(figure: Figure, name: str) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80)
+    with warnings.catch_warnings():
+        # A key may hold what no font has, such as an emoji; a box stands in for it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="png", dpi=80)
     return f"![{name}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"

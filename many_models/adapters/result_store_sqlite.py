@@ -93,9 +93,14 @@ class SqliteEngine(Engine):
         declared = self._declared_types(cursor, "NULL".join(parts))
         cursor.execute("PRAGMA query_only = 1")
         # The driver settles each column's type by its first batch and fails when a later one
-        # differs (1,024 NULLs, then a number): read the result as a single batch.
-        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": 1 << 30})
-        cursor.execute(numbered(parts, "?"), [_as_stored(value) for value in values])
+        # differs (1,024 NULLs, then a number): read the result as a single batch. It reserves
+        # memory for a whole batch, so the batch must be no larger than the result.
+        statement, bound = numbered(parts, "?"), [_as_stored(value) for value in values]
+        cursor.execute("BEGIN")  # both statements see the same rows
+        cursor.execute(f"SELECT COUNT(*) FROM ({statement}\n)", bound)
+        rows = cursor.fetchall()[0][0]
+        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": max(rows, 1)})
+        cursor.execute(statement, bound)
         table = cursor.fetch_arrow_table()
         for i, sql_type in enumerate(declared):
             table = table.set_column(

@@ -134,7 +134,7 @@ def test_a_missing_table_says_what_to_materialize(table: LakeTable) -> None:
 def test_writers_of_different_partitions_do_not_disturb_each_other(table: LakeTable) -> None:
     _put(table, "w1", 1.0)
     writers = 6
-    together = Barrier(writers)
+    together = Barrier(writers, timeout=10)
 
     def write(writer: int) -> None:
         for number in range(4):

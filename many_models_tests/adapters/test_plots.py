@@ -41,5 +41,12 @@ def test_forecasts_become_a_picture_that_grows_with_them() -> None:
     assert heights[1] == 2 * heights[0]
 
 
+@pytest.mark.parametrize("title", ["$x^$", "\\frac{", "🍎 ü", "x" * 300, " "])
+def test_any_key_can_be_a_title(title: str) -> None:
+    days, ones = np.arange("2024-01-01", "2024-01-15", dtype="datetime64[D]"), np.ones(7)
+    example = ForecastExample(title, days[:7], ones, days[7:], ones, ones, ones)
+    assert _picture(plot_forecasts([example], "sold"), "forecasts").startswith(b"\x89PNG")
+
+
 def test_without_forecasts_there_are_words() -> None:
     assert plot_forecasts([], "sold") == "Nothing was forecast."

@@ -98,7 +98,9 @@ def test_this_process_has_no_run_before_it_opens_the_instance() -> None:
 def test_telemetry_is_off_and_one_run_at_a_time_goes(dagster_home: Path) -> None:
     with open_instance(dagster_home) as instance:
         assert not instance.telemetry_enabled
-        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 1
         assert instance.root_directory == str(dagster_home / "dagster")
 
 

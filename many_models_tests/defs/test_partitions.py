@@ -23,8 +23,8 @@ NOW = datetime(2024, 7, 10, 15, 30)  # a Wednesday
 
 
 def source(window: str, start: str, end: str | None = None) -> dict[str, object]:
-    fields = {"url": "sqlite:///sales.db", "table": "sales", "window": window, "start": start}
-    return fields | ({"end": end} if end else {})
+    place = {"url": "sqlite:///sales.db", "table": "sales"}
+    return {**place, "window": window, "start": start, "end": end}
 
 
 def keys_now(definition: dg.TimeWindowPartitionsDefinition) -> list[str]:
