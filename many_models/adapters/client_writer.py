@@ -20,15 +20,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from many_models.adapters.artifact_template import ArtifactTemplate, Identity
 from many_models.adapters.mlflow_connection import as_tracking_uri, is_database, unreachable
 from many_models.adapters.mlflow_search import models_named
-from many_models.adapters.model_artifact import (
-    ArtifactTemplate,
-    Identity,
-    local_path,
-    sha256,
-    write_local_files,
-)
+from many_models.adapters.model_artifact import local_path, sha256, write_local_files
 from many_models.core.registration import (
     CANDIDATE_TAG,
     LOCATION_TAG,

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -54,10 +55,38 @@ def production(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry
     return make_registry("production")
 
 
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder for ``sys.path`` that says what an installed package says: its entry points.
+
+    So the tests see what MLflow sees of an installation, whether or not the package is installed
+    in the environment that they run in.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
+    info = folder / "many_models-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: many-models\nVersion: 0.1.0\n")
+    lines = [
+        line
+        for group, names in project["project"]["entry-points"].items()
+        for line in (f"[{group}]", *(f"{name} = {target}" for name, target in names.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    return folder
+
+
 @pytest.fixture
-def stock_mlflow(registry: MlflowRegistry) -> Iterator[None]:
-    """Points MLflow's own functions at ``registry``."""
+def stock_mlflow(
+    registry: MlflowRegistry, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Points MLflow's own functions at ``registry``; our entry points are installed."""
     import mlflow
+    from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
+
+    monkeypatch.syspath_prepend(str(installed))
+    # What MLflow does when it is imported.
+    _artifact_repository_registry.register_entrypoints()  # type: ignore[no-untyped-call]
 
     mlflow.set_tracking_uri(registry.uri)
     yield
@@ -65,7 +94,9 @@ def stock_mlflow(registry: MlflowRegistry) -> Iterator[None]:
 
 
 @pytest.fixture
-def registry_server(tmp_path: Path, empty_registry_database: Path) -> Iterator[str]:
+def registry_server(
+    tmp_path: Path, empty_registry_database: Path, installed: Path
+) -> Iterator[str]:
     """URL of an MLflow server over an empty registry; starting one takes a while."""
     (tmp_path / "server.db").write_bytes(empty_registry_database.read_bytes())
     with socket.socket() as free:
@@ -74,8 +105,11 @@ def registry_server(tmp_path: Path, empty_registry_database: Path) -> Iterator[s
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
     command += ["--artifacts-destination", str(tmp_path / "served")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *sys.path])}
     with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, env=environment
+        )
     try:
         _wait_for(port, server, tmp_path / "server.log")
         yield f"http://127.0.0.1:{port}"
