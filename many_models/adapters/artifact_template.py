@@ -6,6 +6,7 @@ For thousands of models that were trained alike only ids, sizes, times and place
 from __future__ import annotations
 
 import logging
+import pickle
 import re
 import tempfile
 import warnings
@@ -27,6 +28,7 @@ from many_models.adapters.model_artifact import (
     PAYLOAD_FILE,
     description_files,
 )
+from many_models.core.registration import ModelRecord
 
 _PINNED = ("scikit-learn", "lightgbm", "pandas")
 
@@ -100,6 +102,25 @@ class ArtifactTemplate:
         return "".join(
             own[key] if line is None else line for key, line in self.description
         ).encode()
+
+
+class Templates:
+    """Template of each record: that of its own files, or one of all that are fresh from training.
+
+    ``example`` holds a few rows that the first such model accepts; they give the signature of all.
+    """
+
+    def __init__(self, example: pd.DataFrame | None) -> None:
+        self._example = example
+        self._fresh: ArtifactTemplate | None = None
+
+    def of(self, record: ModelRecord) -> ArtifactTemplate:
+        if record.files:
+            return ArtifactTemplate.from_files(record.files)
+        if self._fresh is None:
+            model = pickle.loads(record.payload)
+            self._fresh = ArtifactTemplate.from_model(model, self._example)
+        return self._fresh
 
 
 def _own_lines(identity: Identity, size: int) -> dict[str, str]:

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
+from many_models.adapters.bulk_writer import BulkWriter
 from many_models.adapters.client_writer import ClientWriter
 from many_models.adapters.mlflow_connection import (
     find_experiment,
     open_client,
+    resolve_source_tags,
     silence_mlflow,
     unreachable,
     with_driver,
@@ -40,6 +42,8 @@ from many_models.adapters.model_artifact import (
     load_files,
     local_path,
 )
+from many_models.adapters.model_writer import ModelWriter, WriterChoice, choose_writer
+from many_models.adapters.registry_rows import Place
 from many_models.core.errors import RegistryError
 from many_models.core.registration import (
     CHAMPION,
@@ -72,13 +76,17 @@ class MlflowRegistry:
 
     ``artifact_root`` is the folder or URI of the models' files (None: the server's own);
     ``experiment`` is the name of the experiment that the runs go to. Connects on first use.
+    ``allow_bulk`` lets it use the tables of a database that it knows, rather than MLflow's calls.
     """
 
-    def __init__(self, uri: str, artifact_root: str | None, experiment: str) -> None:
+    def __init__(
+        self, uri: str, artifact_root: str | None, experiment: str, *, allow_bulk: bool = True
+    ) -> None:
         silence_mlflow()
         self.uri = with_driver(uri)
         self.artifact_root = artifact_root
         self.experiment = experiment
+        self._allow_bulk = allow_bulk
 
     @cached_property
     def _client(self) -> MlflowClient:
@@ -87,6 +95,21 @@ class MlflowRegistry:
     @cached_property
     def _experiment_id(self) -> str:
         return find_experiment(self._client, self.experiment, self.artifact_root, self.uri)
+
+    @cached_property
+    def writer(self) -> WriterChoice:
+        """How models are written here, and why."""
+        if not self._allow_bulk:
+            return WriterChoice("client", "writing in bulk is turned off")
+        location = self._client.get_experiment(self._experiment_id).artifact_location
+        choice = choose_writer(self.uri, location)
+        if choice.name == "client":
+            logger.warning(
+                "models are registered in %s one by one, which is slow: %s",
+                self.experiment,
+                choice.reason,
+            )
+        return choice
 
     def check(self) -> None:
         """Make sure that the registry can be read and written; a new database is set up.
@@ -97,6 +120,7 @@ class MlflowRegistry:
         try:
             _ = self._experiment_id
             self._client.search_registered_models(max_results=1)
+            _ = self.writer
             folder = None if self.artifact_root is None else local_path(self.artifact_root)
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -125,9 +149,23 @@ class MlflowRegistry:
         Raises:
             RegistryError: when the registry itself fails; outcomes yielded before remain valid.
         """
-        writer = ClientWriter(self._client, self.uri, self._experiment_id, example)
-        outcomes = writer.write_all(records, alias)
+        outcomes = self._open_writer(example).write_all(records, alias)
         yield from _logged(outcomes, total or length_hint(records), self.experiment)
+
+    def _open_writer(self, example: pd.DataFrame | None) -> ModelWriter:
+        choice = self.writer
+        if choice.database is None or choice.pack_folder is None:
+            return ClientWriter(self._client, self.uri, self._experiment_id, example)
+        experiment = self._client.get_experiment(self._experiment_id)
+        source_tags = resolve_source_tags()
+        place = Place(
+            experiment_id=int(experiment.experiment_id),
+            artifact_uri=experiment.artifact_location.rstrip("/"),
+            user=source_tags.get("mlflow.user", "unknown"),
+            source_tags=source_tags,
+            location_tag=LOCATION_TAG,
+        )
+        return BulkWriter(choice.database, self.uri, place, choice.pack_folder, example)
 
     def champions(
         self, use_case: str, partitions: Collection[str] | None = None

@@ -32,15 +32,24 @@ def empty_registry_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "empty.db"
 
 
+@pytest.fixture(params=["bulk", "client"])
+def writer(request: pytest.FixtureRequest) -> str:
+    """Every test of a registry runs over both writers."""
+    return str(request.param)
+
+
 @pytest.fixture
-def make_registry(tmp_path: Path, empty_registry_database: Path) -> Callable[[str], MlflowRegistry]:
+def make_registry(
+    tmp_path: Path, empty_registry_database: Path, writer: str
+) -> Callable[[str], MlflowRegistry]:
     """Function that makes an empty registry of the name given, in a folder of its own."""
 
     def make(name: str) -> MlflowRegistry:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "registry.db").write_bytes(empty_registry_database.read_bytes())
-        return MlflowRegistry(f"sqlite:///{folder}/registry.db", str(folder / "artifacts"), name)
+        uri, artifacts = f"sqlite:///{folder}/registry.db", str(folder / "artifacts")
+        return MlflowRegistry(uri, artifacts, name, allow_bulk=writer == "bulk")
 
     return make
 
@@ -77,16 +86,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def stock_mlflow(
-    registry: MlflowRegistry, installed: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Points MLflow's own functions at ``registry``; our entry points are installed."""
-    import mlflow
+def entry_points(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets MLflow find our entry points, as it does in an installation when it is imported."""
     from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
 
     monkeypatch.syspath_prepend(str(installed))
-    # What MLflow does when it is imported.
     _artifact_repository_registry.register_entrypoints()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def stock_mlflow(registry: MlflowRegistry, entry_points: None) -> Iterator[None]:
+    """Points MLflow's own functions at ``registry``; our entry points are installed."""
+    import mlflow
 
     mlflow.set_tracking_uri(registry.uri)
     yield

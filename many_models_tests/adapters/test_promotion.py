@@ -16,7 +16,7 @@ from many_models.adapters.mlflow_registry import MlflowRegistry
 from many_models.adapters.model_artifact import load_payload
 from many_models.adapters.promotion import promote
 from many_models.core.registration import ModelVersion
-from many_models_tests.fakes_models import ConstantModel, constant_record
+from many_models_tests.fakes_models import ConstantModel, constant_record, tamper_with
 
 pytestmark = pytest.mark.mlflow
 
@@ -25,8 +25,8 @@ PROMOTE = """
 import sys
 from many_models.adapters.mlflow_registry import MlflowRegistry
 from many_models.adapters.promotion import promote
-training = MlflowRegistry(sys.argv[1], sys.argv[2], "training")
-production = MlflowRegistry(sys.argv[3], sys.argv[4], "production")
+training = MlflowRegistry(sys.argv[1], sys.argv[2], "training", allow_bulk=False)
+production = MlflowRegistry(sys.argv[3], sys.argv[4], "production", allow_bulk=False)
 for promotion in promote(training, production, training.versions("grocery"), {}):
     pass
 """
@@ -65,6 +65,7 @@ def test_promoted_models_are_champions_with_their_origin_and_verdict(
     assert production.metrics([champion])[champion.run_id] == {"mase": 0.1}
 
 
+@pytest.mark.usefixtures("entry_points")
 def test_production_stands_without_the_training_registry(
     registry: MlflowRegistry, production: MlflowRegistry, tmp_path: Path
 ) -> None:
@@ -109,7 +110,7 @@ def test_a_tampered_model_is_not_promoted_and_the_others_are(
     registry: MlflowRegistry, production: MlflowRegistry
 ) -> None:
     a, b = _register(registry, {"a": 1.0, "b": 2.0})
-    Path(a.location, "model.pkl").write_bytes(pickle.dumps(ConstantModel(666.0)))
+    tamper_with(a, 666.0)
 
     outcomes = {p.name: p for p in promote(registry, production, [a, b], {})}
 
@@ -118,6 +119,7 @@ def test_a_tampered_model_is_not_promoted_and_the_others_are(
     assert _champion_values(production) == {"b": 2.0}
 
 
+@pytest.mark.parametrize("writer", ["client"])  # the other promotes a partition as a whole
 @pytest.mark.parametrize("champions_at_kill", [1, 5])
 def test_a_promotion_killed_in_the_middle_is_completed_by_the_next(
     registry: MlflowRegistry, production: MlflowRegistry, champions_at_kill: int
