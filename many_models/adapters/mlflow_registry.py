@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pandas as pd
 
 from many_models.adapters.bulk_writer import BulkWriter
+from many_models.adapters.client_reader import ClientReader
 from many_models.adapters.client_writer import ClientWriter
 from many_models.adapters.mlflow_connection import (
     find_experiment,
@@ -28,27 +29,25 @@ from many_models.adapters.mlflow_connection import (
     unreachable,
     with_driver,
 )
-from many_models.adapters.mlflow_search import (
-    models_named,
-    one_of_filters,
-    search_models,
-    search_runs,
-    search_versions,
-    tag_filter,
-)
 from many_models.adapters.model_artifact import (
     PAYLOAD_FILE,
     PayloadError,
     load_files,
     local_path,
 )
-from many_models.adapters.model_writer import ModelWriter, WriterChoice, choose_writer
+from many_models.adapters.model_reader import Details, ModelReader
+from many_models.adapters.model_writer import (
+    DatabaseChoice,
+    ModelWriter,
+    WriterChoice,
+    choose_database,
+    choose_writer,
+)
 from many_models.adapters.registry_rows import Place
+from many_models.adapters.sql_reader import SqlReader
 from many_models.core.errors import RegistryError
 from many_models.core.registration import (
-    CHAMPION,
     LOCATION_TAG,
-    PARTITION_TAG,
     PAYLOAD_SHA256_TAG,
     USE_CASE_TAG,
     ModelRecord,
@@ -58,16 +57,12 @@ from many_models.core.registration import (
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
-    from mlflow.entities.model_registry import ModelVersion as FoundVersion
-    from mlflow.entities.model_registry import RegisteredModel
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_CHUNK = 100  # versions whose runs are looked up together
-_PARTITION_QUERIES = 20  # beyond so many partitions, one query for all of them is cheaper
+_CHUNK = 1_000  # versions whose runs are looked up together
 _PROGRESS_SECONDS = 5.0
 
 
@@ -97,19 +92,28 @@ class MlflowRegistry:
         return find_experiment(self._client, self.experiment, self.artifact_root, self.uri)
 
     @cached_property
+    def _database(self) -> DatabaseChoice:
+        if not self._allow_bulk:
+            return DatabaseChoice(None, "writing in bulk is turned off")
+        _ = self._client  # sets up a new database
+        return choose_database(self.uri)
+
+    @cached_property
     def writer(self) -> WriterChoice:
         """How models are written here, and why."""
-        if not self._allow_bulk:
-            return WriterChoice("client", "writing in bulk is turned off")
         location = self._client.get_experiment(self._experiment_id).artifact_location
-        choice = choose_writer(self.uri, location)
+        choice = choose_writer(self._database, location)
         if choice.name == "client":
-            logger.warning(
-                "models are registered in %s one by one, which is slow: %s",
-                self.experiment,
-                choice.reason,
-            )
+            place, reason = self.experiment, choice.reason
+            logger.warning("models are registered in %s one by one, slowly: %s", place, reason)
         return choice
+
+    @cached_property
+    def _reader(self) -> ModelReader:
+        database = self._database.database
+        if database is None:
+            return ClientReader(self._client, lambda: self._experiment_id)
+        return SqlReader(database, self.uri)
 
     def check(self) -> None:
         """Make sure that the registry can be read and written; a new database is set up.
@@ -171,42 +175,15 @@ class MlflowRegistry:
         self, use_case: str, partitions: Collection[str] | None = None
     ) -> list[ModelVersion]:
         """Versions under alias ``champion``, sorted by name; of all partitions, or of some."""
-        found: dict[str, ModelVersion] = {}
-        older: dict[str, int] = {}
-        for model in self._models(use_case, partitions):
-            number = model.aliases.get(CHAMPION)
-            if number is None:
-                continue
-            latest = [v for v in model.latest_versions if int(v.version) == int(number)]
-            if latest:
-                found[model.name] = self._version(latest[0])
-            else:
-                older[model.name] = int(number)
-        for condition in one_of_filters("name", older):
-            for version in search_versions(self._client, condition):
-                if older.get(version.name) == int(version.version):
-                    found[version.name] = self._version(version)
-        wanted = None if partitions is None else set(partitions)
-        return [
-            found[name]
-            for name in sorted(found)
-            if found[name].tags.get(USE_CASE_TAG) == use_case
-            and (wanted is None or found[name].tags.get(PARTITION_TAG) in wanted)
-        ]
+        return self._reader.champions(use_case, partitions)
 
     def versions(self, use_case: str, tags: Mapping[str, str] | None = None) -> list[ModelVersion]:
         """Every version of a use case that carries all of ``tags``, by name and version."""
-        wanted = {USE_CASE_TAG: use_case, **(tags or {})}
-        condition = " AND ".join(tag_filter(key, value) for key, value in wanted.items())
-        found = [self._version(version) for version in search_versions(self._client, condition)]
-        return sorted(
-            (v for v in found if wanted.items() <= v.tags.items()),
-            key=lambda v: (v.name, v.version),
-        )
+        return self._reader.versions({USE_CASE_TAG: use_case, **(tags or {})})
 
     def metrics(self, versions: Sequence[ModelVersion]) -> dict[str, dict[str, float]]:
         """Metrics by ``run_id`` of ``versions``; infinity comes back as the largest float."""
-        return {run.info.run_id: dict(run.data.metrics) for run in self._runs(versions)}
+        return self._reader.metrics(versions)
 
     def read(self, version: ModelVersion) -> ModelRecord:
         """One version in full, to be registered elsewhere.
@@ -224,15 +201,14 @@ class MlflowRegistry:
     ) -> Iterator[ModelRecord | RegistrationFailure]:
         """Every one of ``versions`` in full, in order; a failure for what cannot be read."""
         for chunk in _chunks(versions, _CHUNK):
-            runs = {run.info.run_id: run for run in self._runs(chunk)}
-            models = {m.name: m for m in models_named(self._client, (v.name for v in chunk))}
+            details = self._reader.details(chunk)
             for version in chunk:
-                yield self._read(version, runs.get(version.run_id), models.get(version.name))
+                yield self._read(version, details.get(version.run_id))
 
     def _read(
-        self, version: ModelVersion, run: Run | None, model: RegisteredModel | None
+        self, version: ModelVersion, details: Details | None
     ) -> ModelRecord | RegistrationFailure:
-        if run is None:
+        if details is None:
             error = (
                 f"model {version.name}: run {version.run_id} of version {version.version} is gone"
             )
@@ -245,35 +221,12 @@ class MlflowRegistry:
         return ModelRecord(
             name=version.name,
             payload=files.pop(PAYLOAD_FILE),
-            metrics=dict(run.data.metrics),
-            params=dict(run.data.params),
+            metrics=details.metrics,
+            params=details.params,
             tags=version.tags,
-            key_tags=tuple(sorted(version.tags.keys() & (model.tags if model else {}).keys())),
+            key_tags=tuple(sorted(version.tags.keys() & details.model_tags)),
             files=files,
         )
-
-    def _models(
-        self, use_case: str, partitions: Collection[str] | None
-    ) -> Iterator[RegisteredModel]:
-        condition = tag_filter(USE_CASE_TAG, use_case)
-        if partitions is None or len(set(partitions)) > _PARTITION_QUERIES:
-            yield from search_models(self._client, condition)
-            return
-        for partition in sorted(set(partitions)):
-            narrowed = f"{condition} AND {tag_filter(PARTITION_TAG, partition)}"
-            yield from search_models(self._client, narrowed)
-
-    def _runs(self, versions: Iterable[ModelVersion]) -> Iterator[Run]:
-        run_ids = {version.run_id for version in versions}
-        return search_runs(self._client, self._experiment_id, run_ids)
-
-    def _version(self, found: FoundVersion) -> ModelVersion:
-        tags = dict(found.tags)
-        number = int(found.version)
-        location = tags.get(LOCATION_TAG) or self._client.get_model_version_download_uri(
-            found.name, str(number)
-        )
-        return ModelVersion(found.name, number, found.run_id or "", location, tags)
 
 
 def _logged(outcomes: Iterator[T], total: int, place: str) -> Iterator[T]:

@@ -34,11 +34,18 @@ class ModelWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseChoice:
+    """The registry's database, where its tables are those we know; ``reason`` says why (not)."""
+
+    database: RegistryDatabase | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WriterChoice:
     """Which writer a registry uses, and why; for logs and metadata.
 
-    ``database`` and ``pack_folder`` (a URI) are set for ``bulk``. ``database`` alone is set where
-    the tables are known, so that they can be read in bulk, but packs have no place to stand.
+    ``pack_folder`` (a URI) and ``database`` are set for ``bulk``.
     """
 
     name: Literal["bulk", "client"]
@@ -47,25 +54,31 @@ class WriterChoice:
     pack_folder: str | None = None
 
 
-def choose_writer(uri: str, artifact_location: str) -> WriterChoice:
-    """Bulk where the registry is a database whose tables we know and packs have a place to stand.
-
-    ``artifact_location`` is the place of the experiment's artifacts, as MLflow has it.
-    """
+def choose_database(uri: str) -> DatabaseChoice:
+    """The database at ``uri`` where its tables can be used without MLflow's calls."""
     if not is_supported(uri):
-        return WriterChoice("client", "the registry is no SQLite or PostgreSQL database")
+        return DatabaseChoice(None, "the registry is no SQLite or PostgreSQL database")
     database = RegistryDatabase(uri)
     try:
         difference = find_difference(database.engine)
     except SQLAlchemyError as error:
         difference = f"its schema could not be read ({type(error).__name__})"
     if difference is not None:
-        return WriterChoice("client", difference)
+        return DatabaseChoice(None, difference)
+    return DatabaseChoice(database, "the registry is a database of a known schema")
+
+
+def choose_writer(found: DatabaseChoice, artifact_location: str) -> WriterChoice:
+    """Bulk where there is a database that we know and packs have a place to stand.
+
+    ``artifact_location`` is the place of the experiment's artifacts, as MLflow has it.
+    """
+    if found.database is None:
+        return WriterChoice("client", found.reason)
     folder = find_pack_folder(artifact_location)
     if folder is None:
-        reason = f"packs cannot stand at {artifact_location}"
-        return WriterChoice("client", reason, database)
-    return WriterChoice("bulk", "the registry is a database of a known schema", database, folder)
+        return WriterChoice("client", f"packs cannot stand at {artifact_location}")
+    return WriterChoice("bulk", found.reason, found.database, folder)
 
 
 def find_pack_folder(artifact_location: str) -> str | None:

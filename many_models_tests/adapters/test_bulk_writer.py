@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 import re
 import sqlite3
 from contextlib import closing
@@ -19,6 +20,7 @@ from many_models.adapters.registry_tables import TABLES
 from many_models.core.errors import RegistryError
 from many_models.core.registration import ModelVersion
 from many_models_tests.adapters.test_mlflow_registry import log_with_stock_mlflow, register
+from many_models_tests.fakes_crashes import find_faults, kill_within, start
 from many_models_tests.fakes_models import constant_record
 
 pytestmark = pytest.mark.mlflow
@@ -46,10 +48,14 @@ def all_rows(uri: str, name: str) -> dict[str, list[dict[str, Any]]]:
     ids = {name}.union(*({v["run_id"], v["source"].removeprefix("models:/")} for v in versions))
     places = [version["storage_location"] for version in versions]
     return {
-        table: sorted((_plain(row, name, places) for row in found), key=str)
+        table: sorted((_plain(row, name, places) for row in found), key=_in_order)
         for table in rows
         if (found := [row for row in rows[table] if ids & {str(value) for value in row.values()}])
     }
+
+
+def _in_order(row: dict[str, Any]) -> str:
+    return str(sorted((column, str(value)) for column, value in row.items()))
 
 
 def _plain(row: dict[str, Any], name: str, places: list[str]) -> dict[str, Any]:
@@ -188,3 +194,35 @@ def test_under_another_revision_models_are_registered_by_mlflow(
     assert registry.writer.name == "client"
     assert "bulk writing was tested with feedc0ffee00" in registry.writer.reason
     assert registry.champions("grocery") == [version]
+
+
+@pytest.mark.parametrize("writer", ["bulk"])
+def test_killed_at_any_instant_it_leaves_whole_transactions(registry: MlflowRegistry) -> None:
+    dice = random.Random(7)
+    registry.check()
+    killed = 0
+    for _ in range(8):
+        killed += kill_within(start("register", 400, registry), 1.5, dice)
+        assert find_faults(registry) == []
+
+    process = start("register", 400, registry)
+    process.communicate()
+
+    assert killed >= 2
+    assert process.returncode == 0
+    assert find_faults(registry) == []
+    assert len({v.name for v in registry.versions("grocery")}) == 400
+
+
+@pytest.mark.parametrize("writer", ["bulk"])
+def test_two_processes_at_once_leave_versions_without_gaps(registry: MlflowRegistry) -> None:
+    registry.check()
+    processes = [start("register", 300, registry) for _ in range(2)]
+    for process in processes:
+        process.communicate()
+
+    assert [process.returncode for process in processes] == [0, 0]
+    assert find_faults(registry) == []
+    versions = registry.versions("grocery")
+    assert len(versions) == 600
+    assert {v.version for v in versions} == {1, 2}

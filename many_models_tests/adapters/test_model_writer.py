@@ -9,7 +9,7 @@ import pytest
 
 from many_models.adapters import registry_tables
 from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.model_writer import choose_writer, find_pack_folder
+from many_models.adapters.model_writer import choose_database, choose_writer, find_pack_folder
 from many_models.adapters.registry_tables import RUNS, TABLES
 
 pytestmark = pytest.mark.mlflow
@@ -35,7 +35,7 @@ def test_tables_that_are_not_those_we_know_are_left_to_mlflow(
         database.execute(statement)
         database.commit()
 
-    choice = choose_writer(f"sqlite:///{path}", "/models")
+    choice = choose_writer(choose_database(f"sqlite:///{path}"), "/models")
 
     assert choice.name == ("client" if reason else "bulk")
     assert (reason or "known schema") in choice.reason
@@ -48,7 +48,7 @@ def test_a_column_that_would_stay_empty_is_left_to_mlflow(
     known = replace(RUNS, columns=RUNS.columns[1:])
     monkeypatch.setattr(registry_tables, "TABLES", (known, *TABLES[1:]))
 
-    choice = choose_writer(registry.uri, "/models")
+    choice = choose_writer(choose_database(registry.uri), "/models")
     assert choice.name == "client"
     assert "needs a value for column run_uuid" in choice.reason
 
@@ -62,7 +62,7 @@ def test_a_column_that_would_stay_empty_is_left_to_mlflow(
     ],
 )
 def test_other_registries_are_left_to_mlflow(uri: str, location: str, reason: str) -> None:
-    choice = choose_writer(uri, location)
+    choice = choose_writer(choose_database(uri), location)
 
     assert (choice.name, choice.database) == ("client", None)
     assert reason in choice.reason

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from many_models.adapters.mlflow_registry import MlflowRegistry
 from many_models.adapters.model_artifact import load_payload
 from many_models.adapters.promotion import promote
 from many_models.core.registration import ModelVersion
+from many_models_tests.fakes_crashes import find_faults, half_promoted, kill_within, start
 from many_models_tests.fakes_models import ConstantModel, constant_record, tamper_with
 
 pytestmark = pytest.mark.mlflow
@@ -151,3 +153,23 @@ def _promote_and_kill(
             time.sleep(0.005)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("writer", ["bulk"])
+def test_a_promotion_killed_at_any_instant_leaves_whole_partitions(
+    registry: MlflowRegistry, production: MlflowRegistry
+) -> None:
+    dice = random.Random(7)
+    assert start("register", 900, registry).wait() == 0
+    production.check()
+    killed = 0
+    for _ in range(6):
+        killed += kill_within(start("promote", 900, registry, production), 1.0, dice)
+        assert find_faults(production) == []
+        assert half_promoted(production, 100) == []
+
+    assert start("promote", 900, registry, production).wait() == 0
+
+    assert killed >= 2
+    assert find_faults(production) == []
+    assert len(production.champions("grocery")) == len(production.versions("grocery")) == 900
