@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from many_models.adapters.mlflow_connection import unreachable
 from many_models.adapters.mlflow_search import (
     models_named,
     one_of_filters,
@@ -62,6 +63,17 @@ class ClientReader:
             if found[name].tags.get(USE_CASE_TAG) == use_case
             and (wanted is None or found[name].tags.get(PARTITION_TAG) in wanted)
         ]
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """Version under alias ``champion`` of the registered model ``name``."""
+        from mlflow import MlflowException
+
+        try:
+            return self._version(self._client.get_model_version_by_alias(name, CHAMPION))
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None  # MLflow calls an alias that is not there an invalid one
+            raise unreachable(self._client.tracking_uri, error) from error
 
     def versions(self, tags: Mapping[str, str]) -> list[ModelVersion]:
         """Every version that carries all of ``tags``, by name and version."""

@@ -101,8 +101,8 @@ class MlflowRegistry:
     @cached_property
     def writer(self) -> WriterChoice:
         """How models are written here, and why."""
-        location = self._client.get_experiment(self._experiment_id).artifact_location
-        choice = choose_writer(self._database, location)
+        experiment = self._client.get_experiment(self._experiment_id)
+        choice = choose_writer(self._database, experiment.artifact_location)
         if choice.name == "client":
             place, reason = self.experiment, choice.reason
             logger.warning("models are registered in %s one by one, slowly: %s", place, reason)
@@ -177,6 +177,10 @@ class MlflowRegistry:
         """Versions under alias ``champion``, sorted by name; of all partitions, or of some."""
         return self._reader.champions(use_case, partitions)
 
+    def champion(self, name: str) -> ModelVersion | None:
+        """The version in production of the registered model ``name``, if there is one."""
+        return self._reader.champion(name)
+
     def versions(self, use_case: str, tags: Mapping[str, str] | None = None) -> list[ModelVersion]:
         """Every version of a use case that carries all of ``tags``, by name and version."""
         return self._reader.versions({USE_CASE_TAG: use_case, **(tags or {})})
@@ -186,11 +190,7 @@ class MlflowRegistry:
         return self._reader.metrics(versions)
 
     def read(self, version: ModelVersion) -> ModelRecord:
-        """One version in full, to be registered elsewhere.
-
-        Raises:
-            RegistryError: when its files are missing, or not the ones that were registered.
-        """
+        """One version in full; RegistryError when its files are not those that were registered."""
         (found,) = self.read_all([version])
         if isinstance(found, RegistrationFailure):
             raise RegistryError(found.error)
@@ -209,10 +209,8 @@ class MlflowRegistry:
         self, version: ModelVersion, details: Details | None
     ) -> ModelRecord | RegistrationFailure:
         if details is None:
-            error = (
-                f"model {version.name}: run {version.run_id} of version {version.version} is gone"
-            )
-            return RegistrationFailure(version.name, f"{error}; train the model again")
+            what = f"model {version.name}: run {version.run_id} of version {version.version}"
+            return RegistrationFailure(version.name, f"{what} is gone; train the model again")
         expected = version.tags.get(PAYLOAD_SHA256_TAG, "")
         try:
             files = load_files(version.location, expected, version.name, registry_uri=self.uri)

@@ -29,6 +29,10 @@ class ModelReader(Protocol):
         """Versions under alias ``champion``, sorted by name; of all partitions, or of some."""
         ...
 
+    def champion(self, name: str) -> ModelVersion | None:
+        """Version under alias ``champion`` of the registered model ``name``."""
+        ...
+
     def versions(self, tags: Mapping[str, str]) -> list[ModelVersion]:
         """Every version that carries all of ``tags``, by name and version."""
         ...

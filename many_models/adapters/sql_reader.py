@@ -31,10 +31,12 @@ FROM {start} JOIN model_version_tags t
 WHERE v.workspace = '{workspace}' AND v.current_stage <> 'Deleted_Internal' {conditions}
 GROUP BY v.name, v.version, v.run_id, v.storage_location, v.source
 """
-_CHAMPIONS = """
-registered_model_tags u
-JOIN registered_model_aliases a ON a.workspace = u.workspace AND a.name = u.name
+_CHAMPION = """
+registered_model_aliases a
 JOIN model_versions v ON v.workspace = a.workspace AND v.name = a.name AND v.version = a.version
+"""
+_CHAMPIONS = f"""
+{_CHAMPION} JOIN registered_model_tags u ON u.workspace = a.workspace AND u.name = a.name
 """
 _OF_PARTITION = """
 JOIN registered_model_tags p ON p.workspace = u.workspace AND p.name = u.name
@@ -89,6 +91,11 @@ class SqlReader:
             ),
             key=lambda v: v.name,
         )
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """Version under alias ``champion`` of the registered model ``name``."""
+        found = self._versions(_CHAMPION, "AND a.name = ? AND a.alias = ?", [name, CHAMPION])
+        return found[0] if found else None
 
     def versions(self, tags: Mapping[str, str]) -> list[ModelVersion]:
         """Every version that carries all of ``tags``, by name and version."""

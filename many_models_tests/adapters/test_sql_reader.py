@@ -34,6 +34,8 @@ def test_finds_what_mlflow_finds(registry: MlflowRegistry, through_client: Mlflo
         assert ours == through_client.champions("grocery", partitions)
     for tags in (None, {"run_id": "first"}, {"run_id": "first", "partition": "1"}, {"a": "b"}):
         assert registry.versions("grocery", tags) == through_client.versions("grocery", tags)
+    for name in ("m0", "m1", "m8", "not there"):
+        assert registry.champion(name) == through_client.champion(name)
     found = registry.versions("grocery")
     assert registry.metrics(found) == through_client.metrics(found)
     assert list(registry.read_all(found)) == list(through_client.read_all(found))
