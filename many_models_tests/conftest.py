@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -61,16 +61,16 @@ class PostgresServer:
                 raise RuntimeError(f"{program} failed:\n{output.read()}")
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """Starts the PostgreSQL that the package ``pgserver`` contains; stops it after the last test.
+@contextmanager
+def running_postgres(*, fsync: bool) -> Iterator[PostgresServer]:
+    """Starts the PostgreSQL that the package ``pgserver`` contains; stops it in the end.
 
     The package's own ``get_server`` is not used: as root it adds a user to the machine and makes
     every folder above the data and the package readable to all. Root runs a copy as ``nobody``.
     """
     spec = importlib.util.find_spec("pgserver")
     if spec is None or spec.origin is None:
-        pytest.fail("these tests need the package pgserver: install the development extra")
+        raise RuntimeError("the package pgserver is needed: install the development extra")
     package = Path(spec.origin).parent
     folder = Path(tempfile.mkdtemp(prefix="many-models-postgres-", dir="/tmp"))
     try:
@@ -82,7 +82,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             subprocess.run(["chown", "-R", "nobody", str(folder)], check=True)
         server = PostgresServer(package / "pginstall" / "bin", folder, "nobody" if root else None)
         server.run("initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres")
-        options = f"-c listen_addresses='' -c fsync=off -k {folder}"
+        options = f"-c listen_addresses='' -c fsync={'on' if fsync else 'off'} -k {folder}"
         server.run("pg_ctl", "-w", "-o", options, "start")
         try:
             yield server
@@ -90,6 +90,12 @@ def postgres_server() -> Iterator[PostgresServer]:
             server.run("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with running_postgres(fsync=False) as server:
+        yield server
 
 
 _numbers = count(1)

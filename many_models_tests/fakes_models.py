@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pandas as pd
 
-from many_models.core.registration import ModelRecord
+from many_models.adapters.model_artifact import load_payload
+from many_models.adapters.model_pack import is_packed, split_location
+from many_models.core.registration import ModelRecord, ModelVersion
 
 
 @dataclass
@@ -36,3 +41,19 @@ def constant_record(name: str, value: float = 1.0, **tags: str) -> ModelRecord:
         tags={"use_case": "grocery", "partition": "17", "group_key": f"item={name}", **tags},
         key_tags=("group_key",),
     )
+
+
+def tamper_with(version: ModelVersion, value: float) -> None:
+    """Put another ``ConstantModel`` of as many bytes where the payload of ``version`` stands."""
+    payload = load_payload(version.location, version.tags["payload_sha256"], version.name)
+    path = file_of(version)
+    content, other = path.read_bytes(), pickle.dumps(ConstantModel(value))
+    assert len(other) == len(payload)
+    path.write_bytes(content.replace(payload, other))
+
+
+def file_of(version: ModelVersion) -> Path:
+    """The file in which the payload of ``version`` stands: its own, or a pack."""
+    if not is_packed(version.location):
+        return Path(version.location, "model.pkl")
+    return Path(url2pathname(urlsplit(split_location(version.location)[0]).path))

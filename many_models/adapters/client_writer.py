@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,21 +19,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from many_models.adapters.mlflow_connection import as_tracking_uri, is_database, unreachable
-from many_models.adapters.mlflow_search import models_named
-from many_models.adapters.model_artifact import (
-    ArtifactTemplate,
-    Identity,
-    local_path,
-    sha256,
-    write_local_files,
+from many_models.adapters.artifact_template import ArtifactTemplate, Identity, Templates
+from many_models.adapters.mlflow_connection import (
+    as_tracking_uri,
+    is_database,
+    resolve_source_tags,
+    unreachable,
 )
+from many_models.adapters.mlflow_search import models_named
+from many_models.adapters.model_artifact import local_path, write_local_files
 from many_models.core.registration import (
     CANDIDATE_TAG,
     LOCATION_TAG,
-    PARTITION_TAG,
-    PAYLOAD_SHA256_TAG,
-    USE_CASE_TAG,
     ModelRecord,
     ModelVersion,
     RegistrationFailure,
@@ -61,16 +57,11 @@ class ClientWriter:
     def __init__(
         self, client: MlflowClient, uri: str, experiment_id: str, example: pd.DataFrame | None
     ) -> None:
-        from mlflow.tracking.context.registry import resolve_tags
-
         self._client = client
         self._uri = uri
         self._experiment_id = experiment_id
-        self._example = example
-        self._template: ArtifactTemplate | None = None
-        self._source_tags = resolve_tags(
-            {"mlflow.source.name": "many-models", "mlflow.source.type": "JOB"}
-        )
+        self._templates = Templates(example)
+        self._source_tags = resolve_source_tags()
 
     def write_all(
         self, records: Iterable[ModelRecord], alias: str | None
@@ -115,8 +106,8 @@ class ClientWriter:
     def _write(
         self, record: ModelRecord, known: Mapping[str, str] | None, alias: str | None
     ) -> ModelVersion:
-        template = self._template_of(record)
-        own = {**record.tags, PAYLOAD_SHA256_TAG: sha256(record.payload)}
+        template = self._templates.of(record)
+        own = record.version_tags()
         run_id = self._client.create_run(
             self._experiment_id, tags=dict(self._source_tags), run_name=record.name
         ).info.run_id
@@ -133,14 +124,6 @@ class ClientWriter:
         if alias is not None:
             self._point(alias, record, version, known)
         return ModelVersion(record.name, version, run_id, model.artifact_location, tags)
-
-    def _template_of(self, record: ModelRecord) -> ArtifactTemplate:
-        if record.files:
-            return ArtifactTemplate.from_files(record.files)
-        if self._template is None:
-            model = pickle.loads(record.payload)
-            self._template = ArtifactTemplate.from_model(model, self._example)
-        return self._template
 
     def _log(
         self,
@@ -194,7 +177,7 @@ class ClientWriter:
         """Make the registered model unless there is one; returns its tags."""
         from mlflow import MlflowException
 
-        tags = _model_tags(record)
+        tags = record.model_tags()
         try:
             self._client.create_registered_model(record.name, tags=tags)
         except MlflowException as error:
@@ -210,7 +193,7 @@ class ClientWriter:
 
         Only then: by its tags the registered model is found as what stands under the alias.
         """
-        for key, value in _model_tags(record).items():
+        for key, value in record.model_tags().items():
             if known.get(key) != value:
                 _retry_once(self._client.set_registered_model_tag, record.name, key, value)
         _retry_once(self._client.set_registered_model_alias, record.name, alias, str(version))
@@ -226,11 +209,6 @@ class ClientWriter:
         value = json.dumps([{"name": name, "version": version}])
         self._client.set_logged_model_tags(model_id, {_VERSIONS_TAG: value})
         return version
-
-
-def _model_tags(record: ModelRecord) -> dict[str, str]:
-    keys = (USE_CASE_TAG, PARTITION_TAG, *record.key_tags)
-    return {key: record.tags[key] for key in keys if key in record.tags}
 
 
 def _retry_once(write: Callable[[str, str, str], object], name: str, key: str, value: str) -> None:

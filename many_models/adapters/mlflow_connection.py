@@ -93,6 +93,15 @@ def find_experiment(client: MlflowClient, name: str, artifact_root: str | None, 
     return str(found.experiment_id)
 
 
+def resolve_source_tags() -> dict[str, str]:
+    """The tags that MLflow puts on a run to say who made it and from what."""
+    from mlflow.tracking.context.registry import resolve_tags
+
+    source = {"mlflow.source.name": "many-models", "mlflow.source.type": "JOB"}
+    tags: dict[str, str] = resolve_tags(source)
+    return tags
+
+
 def _create_experiment(client: MlflowClient, name: str, artifact_root: str | None) -> str:
     from mlflow import MlflowException
 

@@ -18,21 +18,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
+from many_models.adapters.bulk_writer import BulkWriter
+from many_models.adapters.client_reader import ClientReader
 from many_models.adapters.client_writer import ClientWriter
 from many_models.adapters.mlflow_connection import (
     find_experiment,
     open_client,
+    resolve_source_tags,
     silence_mlflow,
     unreachable,
     with_driver,
-)
-from many_models.adapters.mlflow_search import (
-    models_named,
-    one_of_filters,
-    search_models,
-    search_runs,
-    search_versions,
-    tag_filter,
 )
 from many_models.adapters.model_artifact import (
     PAYLOAD_FILE,
@@ -40,11 +35,19 @@ from many_models.adapters.model_artifact import (
     load_files,
     local_path,
 )
+from many_models.adapters.model_reader import Details, ModelReader
+from many_models.adapters.model_writer import (
+    DatabaseChoice,
+    ModelWriter,
+    WriterChoice,
+    choose_database,
+    choose_writer,
+)
+from many_models.adapters.registry_rows import Place
+from many_models.adapters.sql_reader import SqlReader
 from many_models.core.errors import RegistryError
 from many_models.core.registration import (
-    CHAMPION,
     LOCATION_TAG,
-    PARTITION_TAG,
     PAYLOAD_SHA256_TAG,
     USE_CASE_TAG,
     ModelRecord,
@@ -54,16 +57,12 @@ from many_models.core.registration import (
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
-    from mlflow.entities.model_registry import ModelVersion as FoundVersion
-    from mlflow.entities.model_registry import RegisteredModel
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_CHUNK = 100  # versions whose runs are looked up together
-_PARTITION_QUERIES = 20  # beyond so many partitions, one query for all of them is cheaper
+_CHUNK = 1_000  # versions whose runs are looked up together
 _PROGRESS_SECONDS = 5.0
 
 
@@ -72,13 +71,17 @@ class MlflowRegistry:
 
     ``artifact_root`` is the folder or URI of the models' files (None: the server's own);
     ``experiment`` is the name of the experiment that the runs go to. Connects on first use.
+    ``allow_bulk`` lets it use the tables of a database that it knows, rather than MLflow's calls.
     """
 
-    def __init__(self, uri: str, artifact_root: str | None, experiment: str) -> None:
+    def __init__(
+        self, uri: str, artifact_root: str | None, experiment: str, *, allow_bulk: bool = True
+    ) -> None:
         silence_mlflow()
         self.uri = with_driver(uri)
         self.artifact_root = artifact_root
         self.experiment = experiment
+        self._allow_bulk = allow_bulk
 
     @cached_property
     def _client(self) -> MlflowClient:
@@ -87,6 +90,30 @@ class MlflowRegistry:
     @cached_property
     def _experiment_id(self) -> str:
         return find_experiment(self._client, self.experiment, self.artifact_root, self.uri)
+
+    @cached_property
+    def _database(self) -> DatabaseChoice:
+        if not self._allow_bulk:
+            return DatabaseChoice(None, "writing in bulk is turned off")
+        _ = self._client  # sets up a new database
+        return choose_database(self.uri)
+
+    @cached_property
+    def writer(self) -> WriterChoice:
+        """How models are written here, and why."""
+        experiment = self._client.get_experiment(self._experiment_id)
+        choice = choose_writer(self._database, experiment.artifact_location)
+        if choice.name == "client":
+            place, reason = self.experiment, choice.reason
+            logger.warning("models are registered in %s one by one, slowly: %s", place, reason)
+        return choice
+
+    @cached_property
+    def _reader(self) -> ModelReader:
+        database = self._database.database
+        if database is None:
+            return ClientReader(self._client, lambda: self._experiment_id)
+        return SqlReader(database, self.uri)
 
     def check(self) -> None:
         """Make sure that the registry can be read and written; a new database is set up.
@@ -97,6 +124,7 @@ class MlflowRegistry:
         try:
             _ = self._experiment_id
             self._client.search_registered_models(max_results=1)
+            _ = self.writer
             folder = None if self.artifact_root is None else local_path(self.artifact_root)
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -125,57 +153,44 @@ class MlflowRegistry:
         Raises:
             RegistryError: when the registry itself fails; outcomes yielded before remain valid.
         """
-        writer = ClientWriter(self._client, self.uri, self._experiment_id, example)
-        outcomes = writer.write_all(records, alias)
+        outcomes = self._open_writer(example).write_all(records, alias)
         yield from _logged(outcomes, total or length_hint(records), self.experiment)
+
+    def _open_writer(self, example: pd.DataFrame | None) -> ModelWriter:
+        choice = self.writer
+        if choice.database is None or choice.pack_folder is None:
+            return ClientWriter(self._client, self.uri, self._experiment_id, example)
+        experiment = self._client.get_experiment(self._experiment_id)
+        source_tags = resolve_source_tags()
+        place = Place(
+            experiment_id=int(experiment.experiment_id),
+            artifact_uri=experiment.artifact_location.rstrip("/"),
+            user=source_tags.get("mlflow.user", "unknown"),
+            source_tags=source_tags,
+            location_tag=LOCATION_TAG,
+        )
+        return BulkWriter(choice.database, self.uri, place, choice.pack_folder, example)
 
     def champions(
         self, use_case: str, partitions: Collection[str] | None = None
     ) -> list[ModelVersion]:
         """Versions under alias ``champion``, sorted by name; of all partitions, or of some."""
-        found: dict[str, ModelVersion] = {}
-        older: dict[str, int] = {}
-        for model in self._models(use_case, partitions):
-            number = model.aliases.get(CHAMPION)
-            if number is None:
-                continue
-            latest = [v for v in model.latest_versions if int(v.version) == int(number)]
-            if latest:
-                found[model.name] = self._version(latest[0])
-            else:
-                older[model.name] = int(number)
-        for condition in one_of_filters("name", older):
-            for version in search_versions(self._client, condition):
-                if older.get(version.name) == int(version.version):
-                    found[version.name] = self._version(version)
-        wanted = None if partitions is None else set(partitions)
-        return [
-            found[name]
-            for name in sorted(found)
-            if found[name].tags.get(USE_CASE_TAG) == use_case
-            and (wanted is None or found[name].tags.get(PARTITION_TAG) in wanted)
-        ]
+        return self._reader.champions(use_case, partitions)
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """The version in production of the registered model ``name``, if there is one."""
+        return self._reader.champion(name)
 
     def versions(self, use_case: str, tags: Mapping[str, str] | None = None) -> list[ModelVersion]:
         """Every version of a use case that carries all of ``tags``, by name and version."""
-        wanted = {USE_CASE_TAG: use_case, **(tags or {})}
-        condition = " AND ".join(tag_filter(key, value) for key, value in wanted.items())
-        found = [self._version(version) for version in search_versions(self._client, condition)]
-        return sorted(
-            (v for v in found if wanted.items() <= v.tags.items()),
-            key=lambda v: (v.name, v.version),
-        )
+        return self._reader.versions({USE_CASE_TAG: use_case, **(tags or {})})
 
     def metrics(self, versions: Sequence[ModelVersion]) -> dict[str, dict[str, float]]:
         """Metrics by ``run_id`` of ``versions``; infinity comes back as the largest float."""
-        return {run.info.run_id: dict(run.data.metrics) for run in self._runs(versions)}
+        return self._reader.metrics(versions)
 
     def read(self, version: ModelVersion) -> ModelRecord:
-        """One version in full, to be registered elsewhere.
-
-        Raises:
-            RegistryError: when its files are missing, or not the ones that were registered.
-        """
+        """One version in full; RegistryError when its files are not those that were registered."""
         (found,) = self.read_all([version])
         if isinstance(found, RegistrationFailure):
             raise RegistryError(found.error)
@@ -186,19 +201,16 @@ class MlflowRegistry:
     ) -> Iterator[ModelRecord | RegistrationFailure]:
         """Every one of ``versions`` in full, in order; a failure for what cannot be read."""
         for chunk in _chunks(versions, _CHUNK):
-            runs = {run.info.run_id: run for run in self._runs(chunk)}
-            models = {m.name: m for m in models_named(self._client, (v.name for v in chunk))}
+            details = self._reader.details(chunk)
             for version in chunk:
-                yield self._read(version, runs.get(version.run_id), models.get(version.name))
+                yield self._read(version, details.get(version.run_id))
 
     def _read(
-        self, version: ModelVersion, run: Run | None, model: RegisteredModel | None
+        self, version: ModelVersion, details: Details | None
     ) -> ModelRecord | RegistrationFailure:
-        if run is None:
-            error = (
-                f"model {version.name}: run {version.run_id} of version {version.version} is gone"
-            )
-            return RegistrationFailure(version.name, f"{error}; train the model again")
+        if details is None:
+            what = f"model {version.name}: run {version.run_id} of version {version.version}"
+            return RegistrationFailure(version.name, f"{what} is gone; train the model again")
         expected = version.tags.get(PAYLOAD_SHA256_TAG, "")
         try:
             files = load_files(version.location, expected, version.name, registry_uri=self.uri)
@@ -207,35 +219,12 @@ class MlflowRegistry:
         return ModelRecord(
             name=version.name,
             payload=files.pop(PAYLOAD_FILE),
-            metrics=dict(run.data.metrics),
-            params=dict(run.data.params),
+            metrics=details.metrics,
+            params=details.params,
             tags=version.tags,
-            key_tags=tuple(sorted(version.tags.keys() & (model.tags if model else {}).keys())),
+            key_tags=tuple(sorted(version.tags.keys() & details.model_tags)),
             files=files,
         )
-
-    def _models(
-        self, use_case: str, partitions: Collection[str] | None
-    ) -> Iterator[RegisteredModel]:
-        condition = tag_filter(USE_CASE_TAG, use_case)
-        if partitions is None or len(set(partitions)) > _PARTITION_QUERIES:
-            yield from search_models(self._client, condition)
-            return
-        for partition in sorted(set(partitions)):
-            narrowed = f"{condition} AND {tag_filter(PARTITION_TAG, partition)}"
-            yield from search_models(self._client, narrowed)
-
-    def _runs(self, versions: Iterable[ModelVersion]) -> Iterator[Run]:
-        run_ids = {version.run_id for version in versions}
-        return search_runs(self._client, self._experiment_id, run_ids)
-
-    def _version(self, found: FoundVersion) -> ModelVersion:
-        tags = dict(found.tags)
-        number = int(found.version)
-        location = tags.get(LOCATION_TAG) or self._client.get_model_version_download_uri(
-            found.name, str(number)
-        )
-        return ModelVersion(found.name, number, found.run_id or "", location, tags)
 
 
 def _logged(outcomes: Iterator[T], total: int, place: str) -> Iterator[T]:

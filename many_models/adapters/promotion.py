@@ -30,9 +30,10 @@ def promote(
 ) -> Iterator[Promotion]:
     """Make ``versions`` of ``training`` the champions of ``production``; one outcome for each.
 
-    ``extra_tags`` holds, by model name, tags to add in production, such as the verdict. A version
-    that is champion already stays as it is, so that a promotion that was killed is completed by
-    promoting again. Work happens as the result is iterated.
+    Partition by partition; where production is written in bulk, a partition's champions change in
+    one transaction. ``extra_tags`` holds, by model name, tags to add, such as the verdict. A
+    version that is champion already stays as it is, so that a promotion that was killed is
+    completed by promoting again. Work happens as the result is iterated.
 
     Raises:
         RegistryError: when a registry itself fails; outcomes yielded before remain valid.
@@ -46,6 +47,8 @@ def promote(
             yield Promotion(version.name, "unchanged", champion)
         else:
             todo.append(version)
+    # The bulk writer makes what follows each other in one partition champions at once.
+    todo.sort(key=lambda version: version.tags.get(PARTITION_TAG, ""))
     origins = {version.name: _origin(version) for version in todo}
 
     def records() -> Iterator[ModelRecord]:

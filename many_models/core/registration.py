@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal
 
 CHAMPION = "champion"
@@ -45,6 +46,19 @@ class ModelRecord:
     tags: Mapping[str, str]
     key_tags: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    def model_tags(self) -> dict[str, str]:
+        """Those of ``tags`` that also go on the registered model."""
+        keys = (USE_CASE_TAG, PARTITION_TAG, *self.key_tags)
+        return {key: self.tags[key] for key in keys if key in self.tags}
+
+    def version_tags(self) -> dict[str, str]:
+        """Tags of the version but for its location: ``tags`` and the digest of the payload.
+
+        A record that was read from a registry brings its location there; it means nothing here.
+        """
+        own = {key: value for key, value in self.tags.items() if key != LOCATION_TAG}
+        return {**own, PAYLOAD_SHA256_TAG: sha256(self.payload).hexdigest()}
 
 
 @dataclass(frozen=True, slots=True)

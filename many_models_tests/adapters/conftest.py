@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,71 @@ import pytest
 from many_models.adapters.mlflow_registry import MlflowRegistry
 
 
+@pytest.fixture(params=["bulk", "client"])
+def writer(request: pytest.FixtureRequest) -> str:
+    """Every test of a registry runs over both writers."""
+    return str(request.param)
+
+
 @pytest.fixture
-def stock_mlflow(registry: MlflowRegistry) -> Iterator[None]:
-    """Points MLflow's own functions at ``registry``."""
+def make_registry(
+    tmp_path: Path, empty_registry_database: Path, writer: str
+) -> Callable[[str], MlflowRegistry]:
+    """Function that makes an empty registry of the name given, in a folder of its own."""
+
+    def make(name: str) -> MlflowRegistry:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "registry.db").write_bytes(empty_registry_database.read_bytes())
+        uri, artifacts = f"sqlite:///{folder}/registry.db", str(folder / "artifacts")
+        return MlflowRegistry(uri, artifacts, name, allow_bulk=writer == "bulk")
+
+    return make
+
+
+@pytest.fixture
+def registry(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry:
+    return make_registry("training")
+
+
+@pytest.fixture
+def production(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry:
+    return make_registry("production")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder for ``sys.path`` that says what an installed package says: its entry points.
+
+    So the tests see what MLflow sees of an installation, whether or not the package is installed
+    in the environment that they run in.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
+    info = folder / "many_models-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: many-models\nVersion: 0.1.0\n")
+    lines = [
+        line
+        for group, names in project["project"]["entry-points"].items()
+        for line in (f"[{group}]", *(f"{name} = {target}" for name, target in names.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def entry_points(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets MLflow find our entry points, as it does in an installation when it is imported."""
+    from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
+
+    monkeypatch.syspath_prepend(str(installed))
+    _artifact_repository_registry.register_entrypoints()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def stock_mlflow(registry: MlflowRegistry, entry_points: None) -> Iterator[None]:
+    """Points MLflow's own functions at ``registry``; our entry points are installed."""
     import mlflow
 
     mlflow.set_tracking_uri(registry.uri)
@@ -27,7 +90,9 @@ def stock_mlflow(registry: MlflowRegistry) -> Iterator[None]:
 
 
 @pytest.fixture
-def registry_server(tmp_path: Path, empty_registry_database: Path) -> Iterator[str]:
+def registry_server(
+    tmp_path: Path, empty_registry_database: Path, installed: Path
+) -> Iterator[str]:
     """URL of an MLflow server over an empty registry; starting one takes a while."""
     (tmp_path / "server.db").write_bytes(empty_registry_database.read_bytes())
     with socket.socket() as free:
@@ -36,8 +101,11 @@ def registry_server(tmp_path: Path, empty_registry_database: Path) -> Iterator[s
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
     command += ["--artifacts-destination", str(tmp_path / "served")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *sys.path])}
     with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, env=environment
+        )
     try:
         _wait_for(port, server, tmp_path / "server.log")
         yield f"http://127.0.0.1:{port}"

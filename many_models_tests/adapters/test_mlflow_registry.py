@@ -17,9 +17,10 @@ import pytest
 
 from many_models.adapters.mlflow_connection import open_client
 from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.model_artifact import load_files, load_payload
 from many_models.core.errors import RegistryError
 from many_models.core.registration import ModelRecord, ModelVersion, RegistrationFailure
-from many_models_tests.fakes_models import ConstantModel, constant_record
+from many_models_tests.fakes_models import ConstantModel, constant_record, file_of, tamper_with
 
 pytestmark = pytest.mark.mlflow
 
@@ -48,13 +49,13 @@ def test_stock_mlflow_loads_what_was_registered(registry: MlflowRegistry) -> Non
 
     record = constant_record("grocery.bread", 4.0)
     (version,) = register(registry, [record], alias="champion", example=ROWS)
-    logged_model_id = Path(version.location).parent.name
+    source = open_client(registry.uri).get_model_version("grocery.bread", "1").source or ""
     expected = ConstantModel(4.0).predict(ROWS)
 
     for uri in [
         "models:/grocery.bread@champion",
         "models:/grocery.bread/1",
-        f"models:/{logged_model_id}",
+        source,
         f"runs:/{version.run_id}/model",
     ]:
         pd.testing.assert_frame_equal(mlflow.pyfunc.load_model(uri).predict(ROWS), expected)
@@ -62,25 +63,26 @@ def test_stock_mlflow_loads_what_was_registered(registry: MlflowRegistry) -> Non
 
 
 @pytest.mark.usefixtures("stock_mlflow")
-def test_leaves_what_stock_log_model_leaves(registry: MlflowRegistry, tmp_path: Path) -> None:
+def test_leaves_what_stock_log_model_leaves(registry: MlflowRegistry) -> None:
     record = replace(
         constant_record("grocery.ours", 4.0, group_key="7"),
         metrics={"mase": 0.5, "worst": math.nan},
     )
     (ours,) = register(registry, [record], alias="champion", example=ROWS)
-    stock = _log_with_stock_mlflow(replace(record, name="grocery.theirs"), ours, tmp_path)
+    stock = log_with_stock_mlflow(replace(record, name="grocery.theirs"), ours)
 
     assert _left_by(registry, "grocery.ours") == _left_by(registry, stock)
 
 
-def _log_with_stock_mlflow(record: ModelRecord, like: ModelVersion, folder: Path) -> str:
+def log_with_stock_mlflow(record: ModelRecord, like: ModelVersion) -> str:
     """The tutorial's calls, in the same experiment and with the tags that ours ended up with."""
     import mlflow
     from mlflow.models import infer_signature
 
     client = mlflow.MlflowClient()
     model = pickle.loads(record.payload)
-    requirements = Path(like.location, "requirements.txt").read_text().splitlines()
+    files = load_files(like.location, like.tags["payload_sha256"], like.name)
+    requirements = files["requirements.txt"].decode().splitlines()
     tags = {key: value for key, value in like.tags.items() if key != "artifact_location"}
     source = {"mlflow.source.name": "many-models", "mlflow.source.type": "JOB"}
     experiment_id = client.get_run(like.run_id).info.experiment_id
@@ -114,7 +116,7 @@ def _left_by(registry: MlflowRegistry, name: str) -> dict[str, Any]:
     assert version.source
     run = client.get_run(version.run_id)
     model = client.get_logged_model(version.source.removeprefix("models:/"))
-    folder = Path(model.artifact_location)
+    files = load_files(model.artifact_location, version.tags["payload_sha256"], name)
     found = {
         "version": dict(version),
         "location": client.get_model_version_download_uri(name, "1"),
@@ -126,9 +128,11 @@ def _left_by(registry: MlflowRegistry, name: str) -> dict[str, Any]:
             for m in client.get_metric_history(version.run_id, key)
         ],
         "model": model.to_dictionary(),
-        "files": {path.name: path.read_text("latin-1") for path in folder.iterdir()},
+        "files": {name: content.decode("latin-1") for name, content in sorted(files.items())},
+        "listed": sorted(file.path for file in client.list_logged_model_artifacts(model.model_id)),
     }
     text = json.dumps(found, sort_keys=True, default=str)
+    text = text.replace(model.artifact_location, "LOCATION")
     text = re.sub(r"[0-9a-f]{32}", "ID", text)
     text = re.sub(r"\b1[78]\d{11}\b", "0", text)
     text = re.sub(r"utc_time_created: '[^']*'", "CREATED", text)
@@ -314,11 +318,13 @@ def test_a_record_comes_back_as_it_was_registered(registry: MlflowRegistry) -> N
 
 def test_a_tampered_payload_is_refused_by_name(registry: MlflowRegistry) -> None:
     a, b = register(registry, [constant_record("a"), constant_record("b")])
-    Path(a.location, "model.pkl").write_bytes(pickle.dumps(ConstantModel(666.0)))
-    Path(b.location, "model.pkl").unlink()
+    tamper_with(a, 666.0)
 
-    with pytest.raises(RegistryError, match=r"model a: .* was not loaded"):
+    with pytest.raises(RegistryError, match=r"model a: .* loaded|model a: .* damaged"):
         registry.read(a)
+    with pytest.raises(RegistryError, match=r"model a: .* was not loaded"):
+        load_payload(a.location, a.tags["payload_sha256"], a.name)
+    file_of(b).unlink()
     with pytest.raises(RegistryError, match=r"model b: .* restore"):
         registry.read(b)
 

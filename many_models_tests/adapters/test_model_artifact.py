@@ -6,11 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from many_models.adapters.model_artifact import (
-    ArtifactTemplate,
-    Identity,
     PayloadError,
     load_files,
     load_payload,
@@ -19,17 +16,6 @@ from many_models.adapters.model_artifact import (
 )
 from many_models.core.errors import RegistryError
 
-MLMODEL = b"""\
-artifact_path: /old/place
-flavors:
-  sklearn:
-    pickled_model: model.pkl
-model_id: m-old
-model_size_bytes: 1
-model_uuid: m-old
-run_id: '0123456789'
-utc_time_created: '2020-01-01 00:00:00.000000'
-"""
 PAYLOAD = pickle.dumps({"level": 3.0})
 
 
@@ -84,23 +70,3 @@ sys.exit("mlflow" in sys.modules)
 )
 def test_a_location_is_local_or_not(location: str, path: Path | None) -> None:
     assert local_path(location) == path
-
-
-@pytest.mark.parametrize("location", ["/plain", "/with space #1: 'x'", "s3://bucket/a"])
-def test_a_template_changes_only_what_is_each_models_own(location: str) -> None:
-    template = ArtifactTemplate.from_files({"MLmodel": MLMODEL, "requirements.txt": b"x==1"})
-    run_id = "12345678901234567890123456789012"  # unquoted it would be a number
-
-    files = template.render(Identity(location, "m-new", run_id), PAYLOAD)
-
-    description = yaml.safe_load(files.pop("MLmodel"))
-    assert description.pop("utc_time_created") > "2026"
-    assert description == {
-        "artifact_path": location,
-        "flavors": {"sklearn": {"pickled_model": "model.pkl"}},
-        "model_id": "m-new",
-        "model_size_bytes": len(PAYLOAD),
-        "model_uuid": "m-new",
-        "run_id": run_id,
-    }
-    assert files == {"model.pkl": PAYLOAD, "requirements.txt": b"x==1"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 import signal
 import sqlite3
 import subprocess
@@ -16,7 +17,8 @@ from many_models.adapters.mlflow_registry import MlflowRegistry
 from many_models.adapters.model_artifact import load_payload
 from many_models.adapters.promotion import promote
 from many_models.core.registration import ModelVersion
-from many_models_tests.fakes_models import ConstantModel, constant_record
+from many_models_tests.fakes_crashes import find_faults, half_promoted, kill_within, start
+from many_models_tests.fakes_models import ConstantModel, constant_record, tamper_with
 
 pytestmark = pytest.mark.mlflow
 
@@ -25,8 +27,8 @@ PROMOTE = """
 import sys
 from many_models.adapters.mlflow_registry import MlflowRegistry
 from many_models.adapters.promotion import promote
-training = MlflowRegistry(sys.argv[1], sys.argv[2], "training")
-production = MlflowRegistry(sys.argv[3], sys.argv[4], "production")
+training = MlflowRegistry(sys.argv[1], sys.argv[2], "training", allow_bulk=False)
+production = MlflowRegistry(sys.argv[3], sys.argv[4], "production", allow_bulk=False)
 for promotion in promote(training, production, training.versions("grocery"), {}):
     pass
 """
@@ -65,6 +67,7 @@ def test_promoted_models_are_champions_with_their_origin_and_verdict(
     assert production.metrics([champion])[champion.run_id] == {"mase": 0.1}
 
 
+@pytest.mark.usefixtures("entry_points")
 def test_production_stands_without_the_training_registry(
     registry: MlflowRegistry, production: MlflowRegistry, tmp_path: Path
 ) -> None:
@@ -109,7 +112,7 @@ def test_a_tampered_model_is_not_promoted_and_the_others_are(
     registry: MlflowRegistry, production: MlflowRegistry
 ) -> None:
     a, b = _register(registry, {"a": 1.0, "b": 2.0})
-    Path(a.location, "model.pkl").write_bytes(pickle.dumps(ConstantModel(666.0)))
+    tamper_with(a, 666.0)
 
     outcomes = {p.name: p for p in promote(registry, production, [a, b], {})}
 
@@ -118,6 +121,7 @@ def test_a_tampered_model_is_not_promoted_and_the_others_are(
     assert _champion_values(production) == {"b": 2.0}
 
 
+@pytest.mark.parametrize("writer", ["client"])  # the other promotes a partition as a whole
 @pytest.mark.parametrize("champions_at_kill", [1, 5])
 def test_a_promotion_killed_in_the_middle_is_completed_by_the_next(
     registry: MlflowRegistry, production: MlflowRegistry, champions_at_kill: int
@@ -149,3 +153,23 @@ def _promote_and_kill(
             time.sleep(0.005)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("writer", ["bulk"])
+def test_a_promotion_killed_at_any_instant_leaves_whole_partitions(
+    registry: MlflowRegistry, production: MlflowRegistry
+) -> None:
+    dice = random.Random(7)
+    assert start("register", 900, registry).wait() == 0
+    production.check()
+    killed = 0
+    for _ in range(6):
+        killed += kill_within(start("promote", 900, registry, production), 1.0, dice)
+        assert find_faults(production) == []
+        assert half_promoted(production, 100) == []
+
+    assert start("promote", 900, registry, production).wait() == 0
+
+    assert killed >= 2
+    assert find_faults(production) == []
+    assert len(production.champions("grocery")) == len(production.versions("grocery")) == 900

@@ -1,0 +1,106 @@
+"""Processes that write to registries and are killed, and what must hold of a registry then."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry_database import RegistryDatabase
+from many_models.core.registration import ModelVersion, RegistrationFailure
+
+WRITERS = {
+    "register": """
+from many_models.adapters import bulk_writer
+from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models_tests.fakes_models import constant_record
+import sys
+bulk_writer.CHUNK = 20
+count = int(sys.argv[1])
+training = MlflowRegistry(sys.argv[2], sys.argv[3], "training")
+training.check()
+print("ready", flush=True)
+list(training.register([constant_record(f"m{n}", partition=str(n % 9)) for n in range(count)]))
+""",
+    "promote": """
+from many_models.adapters import bulk_writer
+from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.promotion import promote
+import sys
+bulk_writer.CHUNK = 20
+training = MlflowRegistry(sys.argv[2], sys.argv[3], "training")
+production = MlflowRegistry(sys.argv[4], sys.argv[5], "production")
+production.check()
+latest = {v.name: v for v in training.versions("grocery")}
+print("ready", flush=True)
+list(promote(training, production, list(latest.values()), {}))
+""",
+}
+"""Programs that say "ready", then write ``argv[1]`` models; other arguments: URIs and folders."""
+
+
+def start(action: str, models: int, *registries: MlflowRegistry) -> subprocess.Popen[str]:
+    """Start a writing process; returns when it is about to write."""
+    places = [str(p) for r in registries for p in (r.uri, r.artifact_root)]
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", WRITERS[action], str(models), *places],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def kill_within(process: subprocess.Popen[str], seconds: float, dice: random.Random) -> bool:
+    """SIGKILL at an instant before ``seconds`` have passed; whether it was still running."""
+    time.sleep(dice.uniform(0, seconds))
+    process.kill()
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def find_faults(registry: MlflowRegistry) -> list[str]:
+    """What is wrong with a registry; must be nothing, whenever its writers were killed."""
+    database = RegistryDatabase(registry.uri)
+    faults = []
+    if not database.is_postgres:
+        if database.query("PRAGMA integrity_check") != [("ok",)]:
+            faults.append("the database is damaged")
+        faults += [f"foreign key: {row}" for row in database.query("PRAGMA foreign_key_check")]
+    versions = registry.versions("grocery")
+    for name, numbers in _numbers(versions).items():
+        if sorted(numbers) != list(range(1, len(numbers) + 1)):
+            faults.append(f"{name} has versions {sorted(numbers)}")
+    models = {name for (name,) in database.query("SELECT name FROM registered_models")}
+    faults += [f"{name} has no version" for name in models - {v.name for v in versions}]
+    counts = {
+        table: database.query(f"SELECT count(*) FROM {table}")[0][0]
+        for table in ("runs", "logged_models", "inputs", "model_versions")
+    }
+    if set(counts.values()) != {len(versions)}:
+        faults.append(f"{len(versions)} versions, but rows: {counts}")
+    for found in registry.read_all(versions):
+        if isinstance(found, RegistrationFailure):
+            faults.append(found.error)
+        elif not found.metrics or not found.params or not found.key_tags:
+            faults.append(f"{found.name} lacks metrics, parameters or tags")
+    return faults
+
+
+def _numbers(versions: list[ModelVersion]) -> dict[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for version in versions:
+        numbers.setdefault(version.name, []).append(version.version)
+    return numbers
+
+
+def half_promoted(production: MlflowRegistry, size: int) -> list[str]:
+    """Partitions that have some, but not all ``size`` of their champions."""
+    counts = Counter(c.tags["partition"] for c in production.champions("grocery"))
+    return [partition for partition, count in counts.items() if count != size]
