@@ -35,7 +35,9 @@ def _weeks(use_case: UseCase, count: int, *, start: int = 0, seed: int = 0) -> C
 def _trained(make: Make, use_case: UseCase) -> Pipeline:
     """A pipeline whose two groups have champions, trained through 9 April."""
     pipeline = make(use_case)
-    series = {("s1", item): _weeks(use_case, DAYS, seed=i) for i, item in enumerate(("a", "b"))}
+    series: dict[tuple[str, ...], Columns] = {
+        ("s1", item): _weeks(use_case, DAYS, seed=i) for i, item in enumerate(("a", "b"))
+    }
     pipeline.ingest(series)
     pipeline.group("s1")
     pipeline.train("s1", run_id="first")
@@ -45,7 +47,7 @@ def _trained(make: Make, use_case: UseCase) -> Pipeline:
 
 def _add_week(pipeline: Pipeline) -> None:
     use_case = pipeline.use_case
-    week = {
+    week: dict[tuple[str, ...], Columns] = {
         ("s1", item): _weeks(use_case, HORIZON, start=DAYS, seed=i)
         for i, item in enumerate(("a", "b"))
     }
