@@ -15,6 +15,9 @@ CHAMPION = "champion"
 
 USE_CASE_TAG = "use_case"
 PARTITION_TAG = "partition"
+PARTITION_KEY_TAG = "partition_key"
+"""The composite key of the group, which scoring finds its champion by."""
+
 CANDIDATE_TAG = "candidate"
 
 PAYLOAD_SHA256_TAG = "payload_sha256"

@@ -24,6 +24,8 @@ from many_models.core.lake_schema import WINDOW
 from many_models.core.sharding import Shard
 from many_models.core.use_case import UseCase
 
+DIFFERS = "differs from raw"  # no column of a source can be called so
+
 
 @dataclass(frozen=True, slots=True)
 class GroupedPartition:
@@ -173,7 +175,7 @@ def compare_with_raw(
         total_groups(committed, use_case),
         use_case,
     )
-    figures = ["rows", "rows_grouped", "target_sum", "target_sum_grouped", "differs"]
+    figures = ["rows", "rows_grouped", "target_sum", "target_sum_grouped", DIFFERS]
     totals = both.group_by("partition").aggregate([(name, "sum") for name in figures]).to_pylist()
     found = {
         total["partition"]: Conservation(
@@ -181,7 +183,7 @@ def compare_with_raw(
             grouped_rows=total["rows_grouped_sum"] or 0,
             raw_sum=total["target_sum_sum"] or 0.0,
             grouped_sum=total["target_sum_grouped_sum"] or 0.0,
-            differing_groups=total["differs_sum"],
+            differing_groups=total[f"{DIFFERS}_sum"],
         )
         for total in totals
     }
@@ -189,11 +191,11 @@ def compare_with_raw(
 
 
 def _join(raw: GroupTotals, grouped: GroupTotals, use_case: UseCase) -> pa.Table:
-    """Both totals of each group side by side, and in ``differs`` 1 where they are not the same."""
+    """Both totals of each group side by side, and in ``DIFFERS`` 1 where they are not the same."""
     keys = ["partition", *use_case.keys]
     both = raw.table.join(grouped.table, keys=keys, join_type="full outer", right_suffix="_grouped")
     same = pc.and_(
         pc.equal(both["rows"], both["rows_grouped"]),
         pc.equal(both[CHECKSUM], both[f"{CHECKSUM}_grouped"]),
     )
-    return both.append_column("differs", pc.invert(same.fill_null(False)).cast(pa.int64()))
+    return both.append_column(DIFFERS, pc.invert(same.fill_null(False)).cast(pa.int64()))

@@ -22,7 +22,7 @@ from many_models.adapters.shard_work import (
     write_champions,
 )
 from many_models.adapters.spark_shards import Progress, run_tasks
-from many_models.core.registration import PARTITION_TAG, ModelVersion
+from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, ModelVersion
 from many_models.core.scoring import prediction_schema, scoring_schema
 from many_models.core.sharding import Shard
 from many_models.core.use_case import UseCase
@@ -118,5 +118,5 @@ def by_partition(champions: Iterable[ModelVersion]) -> dict[str, dict[str, Model
     found: dict[str, dict[str, ModelVersion]] = {}
     for version in champions:
         by_key = found.setdefault(version.tags.get(PARTITION_TAG, ""), {})
-        by_key[version.tags.get("partition_key", "")] = version
+        by_key[version.tags.get(PARTITION_KEY_TAG, "")] = version
     return found

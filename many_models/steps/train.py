@@ -27,7 +27,12 @@ from many_models.core.keys import model_name
 from many_models.core.ledger import training_schema
 from many_models.core.metrics import METRICS
 from many_models.core.model import load_model
-from many_models.core.registration import ModelRecord, ModelVersion, RegistrationFailure
+from many_models.core.registration import (
+    PARTITION_KEY_TAG,
+    ModelRecord,
+    ModelVersion,
+    RegistrationFailure,
+)
 from many_models.core.use_case import UseCase
 from many_models.steps.group import read_manifest
 from many_models.steps.results import Results
@@ -125,7 +130,7 @@ class _Registrar:
         return {
             **{name: str(row[name]) for name in columns},
             "use_case": self.use_case.name,
-            "partition_key": str(row["group_key"]),
+            PARTITION_KEY_TAG: str(row["group_key"]),
             "partition": str(row["partition"]),
             "candidate": str(row["candidate"]),
             "score": repr(row["score"]),
