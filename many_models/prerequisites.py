@@ -49,7 +49,7 @@ def _run_spark(master: str) -> None:
     except PrerequisiteError:
         raise
     except Exception as error:  # of Java, of Python, or of what lies between
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].rstrip(".")
         raise PrerequisiteError(
             f"Spark does not run at {master}: {reason}; change {settings.SPARK_MASTER}, or look "
             "whether that cluster is there"
