@@ -18,6 +18,7 @@ from many_models.defs.partitions import (
     group_partitions,
     origin_windows,
     raw_windows,
+    readable_before,
     utc_now,
     windows_of,
 )
@@ -86,15 +87,21 @@ class Launcher:
         before = available_before(self.use_case, utc_now())
         found = windows_of(definition, keys)
         windows = [available_part(self.use_case, w, datetime.max) for w in found]
-        begun = [window for window in windows if window.start < before]
+        begun = {window.key for window in windows if window.start < before}
         if not begun:
             raise UseCaseError(
                 f"use case {self.use_case.name!r} has no data yet: no period is over since its "
                 f"source.start, {self.use_case.source.start}"
             )
         reached = {} if refresh else self._ingested_before()
-        last = max(reached.keys() & set(keys), default=None)
-        due = [w.key for w in begun if w.key == last or reached.get(w.key, datetime.min) < w.end]
+        last = max(reached.keys() & begun, default=None)
+        readable = readable_before(self.use_case, before)
+        due = [
+            window.key
+            for window in windows
+            if window.start < readable
+            and (window.key == last or reached.get(window.key, datetime.min) < window.end)
+        ]
         return self._execute("ingest", keys, due)
 
     def train(self, partitions: Sequence[str] = ()) -> list[FailedCheck]:

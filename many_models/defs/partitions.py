@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from math import ceil
 
 import dagster as dg
 import numpy as np
@@ -14,16 +15,27 @@ from many_models.steps.ingest import TimeWindow
 ORIGIN_WINDOWS = {"h": "daily", "D": "daily", "W": "weekly", "MS": "monthly"}
 HOLDS_PERIODS = {"daily": ("h",), "weekly": ("h", "D"), "monthly": ("h", "D", "W")}
 """Families of frequencies of which a window holds several periods, some over while it is open."""
+PERIOD_DAYS = {"h": 1 / 24, "D": 1.0, "W": 7.0, "MS": 31.0}  # at most
+WINDOW_DAYS = {"daily": 1, "weekly": 7, "monthly": 28}  # at least
 
 
 def raw_windows(use_case: UseCase) -> dg.TimeWindowPartitionsDefinition:
-    """Whole windows that cover the source's time; the open one too, if some of it is over."""
-    return _windows(use_case, use_case.source.window)
+    """Whole windows that cover the source's time; the open one too, if some of it is over.
+
+    Where features are known in the future, also the windows of the horizon that lies ahead.
+    """
+    window = use_case.source.window
+    days_ahead = planned_periods(use_case) * PERIOD_DAYS[use_case.frequency.family]
+    open_windows = int(use_case.frequency.family in HOLDS_PERIODS[window])
+    if days_ahead:
+        open_windows = 1 + ceil(days_ahead / WINDOW_DAYS[window])
+    return _windows(use_case, window, open_windows)
 
 
 def origin_windows(use_case: UseCase) -> dg.TimeWindowPartitionsDefinition:
     """One partition for each forecast origin: a day, or the use case's own week or month."""
-    return _windows(use_case, ORIGIN_WINDOWS[use_case.frequency.family])
+    window = ORIGIN_WINDOWS[use_case.frequency.family]
+    return _windows(use_case, window, int(use_case.frequency.family in HOLDS_PERIODS[window]))
 
 
 def group_partitions(use_case: UseCase) -> dg.DynamicPartitionsDefinition:
@@ -49,6 +61,16 @@ def source_span(use_case: UseCase) -> tuple[datetime, datetime]:
 def available_before(use_case: UseCase, now: datetime) -> datetime:
     """Start of the period that is under way at ``now``: what lies before it is over."""
     return _period(use_case, now)
+
+
+def planned_periods(use_case: UseCase) -> int:
+    """Periods ahead of which the source may hold rows without a target: those of known features."""
+    return use_case.horizon if use_case.features.known else 0
+
+
+def readable_before(use_case: UseCase, over_before: datetime) -> datetime:
+    """End of what is extracted when the periods before ``over_before`` are over."""
+    return _period(use_case, over_before, planned_periods(use_case))
 
 
 def available_part(use_case: UseCase, window: TimeWindow, before: datetime) -> TimeWindow:
@@ -88,14 +110,19 @@ def _plain(moment: datetime) -> datetime:
     return moment.replace(tzinfo=None)
 
 
-def _windows(use_case: UseCase, window: str) -> dg.TimeWindowPartitionsDefinition:
-    """Windows over the source's span, both ends widened so that no row falls out."""
+def _windows(
+    use_case: UseCase, window: str, open_windows: int
+) -> dg.TimeWindowPartitionsDefinition:
+    """Windows over the source's span, both ends widened so that no row falls out.
+
+    Where the source has no end, so many ``open_windows`` follow those that are over.
+    """
     start, end = source_span(use_case)
     family, code = use_case.frequency.family, use_case.frequency.code
     weekday = WEEKDAYS.index(code[2:]) if family == "W" else 0
     first = datetime.combine(_window_start(window, start.date(), weekday), time.min)
     if use_case.source.end is None:
-        last, open_windows = None, int(family in HOLDS_PERIODS[window])
+        last = None
     else:
         final_day = (end - timedelta(microseconds=1)).date()
         last, open_windows = datetime.combine(_next(window, final_day, weekday), time.min), 0

@@ -16,6 +16,7 @@ from many_models.defs.partitions import (
     available_part,
     group_partitions,
     raw_windows,
+    readable_before,
     windows_of,
 )
 from many_models.defs.resources import LakeResource, SourceResource, StoreResource
@@ -54,7 +55,8 @@ def build_raw_data(use_case: UseCase) -> dg.AssetsDefinition:
         description=(
             f"{use_case.description}\n\nOne time window of the source database, extracted by SQL "
             "into a Delta table. Materializing a window again replaces it. Of the window that is "
-            "open now, only the periods that are over are extracted."
+            "open now, only the periods that are over are extracted; of the horizon ahead, the "
+            "features that are known in the future."
         ).strip(),
         metadata={"dagster/column_schema": column_schema(raw_schema(use_case))},
     )
@@ -72,6 +74,7 @@ def build_raw_data(use_case: UseCase) -> dg.AssetsDefinition:
                 source.open(use_case),
                 lake.open(),
                 context.run.run_id,
+                over_before=before,
             )
             stage.count(partitions=len(rows), rows=sum(rows.values()))
         keep_windows(use_case, windows.get_partition_keys(), lake.open(), context.run.run_id)
@@ -100,7 +103,8 @@ def _requested_at(instance: dg.DagsterInstance, run_id: str) -> datetime:
 
 def _available(use_case: UseCase, keys: Sequence[str], before: datetime) -> list[TimeWindow]:
     found = windows_of(raw_windows(use_case), keys)
-    return [available_part(use_case, window, before) for window in found]
+    readable = readable_before(use_case, before)
+    return [available_part(use_case, window, readable) for window in found]
 
 
 def build_raw_data_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,17 +47,43 @@ def ingest_windows(
     source: SourceDatabase,
     lake: Lake,
     run_id: str,
+    *,
+    over_before: datetime = datetime.max,
 ) -> dict[str, int]:
-    """Replace windows of ``raw_data`` by what the source holds; returns the rows of each."""
+    """Replace windows of ``raw_data`` by what the source holds; returns the rows of each.
+
+    Of a period that is not over (it begins at ``over_before`` or later), only what is known in the
+    future is taken: its target and its past-only features are null.
+    """
     table, query = lake.raw_data(use_case), query_of(use_case, source)
     schema, rows = raw_columns(use_case), {}
     for number, window in enumerate(windows, start=1):
         batches = source.stream(query, start=window.start, end=window.end, schema=schema)
+        if window.end > over_before:
+            batches = _without_unfinished(batches, use_case, over_before)
         rows[window.key] = table.replace(window.key, batches, run_id)
         if number % max(1, len(windows) // PROGRESS_LINES) == 0:
             done = f"{number} / {len(windows)}"
             logger.info("ingested %s windows, %d rows", done, sum(rows.values()))
     return rows
+
+
+def _without_unfinished(
+    batches: pa.RecordBatchReader, use_case: UseCase, over_before: datetime
+) -> pa.RecordBatchReader:
+    hidden = (use_case.target, *use_case.features.past)
+    moment = pa.scalar(over_before, pa.timestamp("us"))
+
+    def masked() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            over = pc.less(batch[use_case.time.column], moment)
+            columns = [
+                pc.if_else(over, batch[name], None) if name in hidden else batch[name]
+                for name in batch.schema.names
+            ]
+            yield pa.record_batch(columns, schema=batch.schema)
+
+    return pa.RecordBatchReader.from_batches(batches.schema, masked())
 
 
 def keep_windows(use_case: UseCase, windows: Sequence[str], lake: Lake, run_id: str) -> None:

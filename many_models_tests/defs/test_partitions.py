@@ -14,6 +14,7 @@ from many_models.defs.partitions import (
     origin_of,
     origin_windows,
     raw_windows,
+    readable_before,
     windows_of,
 )
 from many_models.steps.ingest import TimeWindow
@@ -173,3 +174,28 @@ def test_hourly_origins_of_today_are_offered() -> None:
 
 def test_sets_of_groups_are_dynamic_partitions_of_the_use_case_alone() -> None:
     assert group_partitions(make_use_case(name="sales")).name == "sales_groups"
+
+
+@pytest.mark.parametrize(
+    ("window", "last"),
+    [("daily", "2024-07-24"), ("weekly", "2024-07-22"), ("monthly", "2024-08-01")],
+)
+def test_windows_of_an_open_source_reach_as_far_ahead_as_features_are_known(
+    window: str, last: str
+) -> None:
+    use_case = make_use_case(
+        source=source(window, "2024-01-01"), features={"known": ["price"]}, horizon=14
+    )
+    keys = keys_now(raw_windows(use_case))
+    assert last in keys
+    before = available_before(use_case, NOW)
+    assert readable_before(use_case, before) == datetime(2024, 7, 24)
+    assert windows_of(raw_windows(use_case), keys[-1:])[0].end >= datetime(2024, 7, 24)
+    assert keys_now(origin_windows(use_case))[-1] == "2024-07-09"
+
+
+def test_nothing_ahead_is_read_when_no_feature_is_known_in_the_future() -> None:
+    use_case = make_use_case(source=source("monthly", "2024-01-01"))
+    before = available_before(use_case, NOW)
+    assert readable_before(use_case, before) == before
+    assert keys_now(raw_windows(use_case))[-1] == "2024-07-01"

@@ -219,3 +219,23 @@ def test_a_query_is_taken_as_it_is_written(shop: Path, lake: Lake) -> None:
     ingest_windows(use_case, [JANUARY], _database(shop), lake, "run")
     doubled = [2 * sold for sold in SALES.table(end=JANUARY.end.date())["sales"].to_pylist()]
     assert _rows(lake, use_case)["sales"].to_pylist() == doubled
+
+
+def test_of_periods_that_are_not_over_only_known_features_are_taken(lake: Lake, shop: Path) -> None:
+    use_case = make_use_case(
+        keys=["store_id", "item_id"],
+        partitioning={"by": "store_id"},
+        target="sales",
+        features={"known": ["price"], "past": ["promotion"]},
+    )
+    over_before = datetime(2023, 1, 30)
+    ingest_windows(
+        use_case, [JANUARY, FEBRUARY], _database(shop), lake, "run", over_before=over_before
+    )
+    rows = _rows(lake, use_case).to_pylist()
+    over = [row for row in rows if row["date"] < over_before]
+    planned = [row for row in rows if row["date"] >= over_before]
+    assert (len(over), len(planned)) == (6 * 29, 6 * 30)
+    assert all(row["sales"] is not None and row["promotion"] is not None for row in over)
+    assert all(row["sales"] is None and row["promotion"] is None for row in planned)
+    assert all(row["price"] is not None for row in rows)
