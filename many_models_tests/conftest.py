@@ -123,12 +123,15 @@ def empty_registry_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "empty.db"
 
 
-def copy_registry(template: Path, parent: Path, name: str) -> MlflowRegistry:
+def copy_registry(
+    template: Path, parent: Path, name: str, *, allow_bulk: bool = True
+) -> MlflowRegistry:
     """An empty registry in a folder of its own; MLflow's slow migrations ran on the template."""
     folder = parent / name
     folder.mkdir()
     (folder / "registry.db").write_bytes(template.read_bytes())
-    return MlflowRegistry(f"sqlite:///{folder}/registry.db", str(folder / "artifacts"), name)
+    uri, artifacts = f"sqlite:///{folder}/registry.db", str(folder / "artifacts")
+    return MlflowRegistry(uri, artifacts, name, allow_bulk=allow_bulk)
 
 
 @pytest.fixture

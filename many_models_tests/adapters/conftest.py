@@ -10,11 +10,13 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models_tests.conftest import copy_registry
 
 
 @pytest.fixture(params=["bulk", "client"])
@@ -28,25 +30,7 @@ def make_registry(
     tmp_path: Path, empty_registry_database: Path, writer: str
 ) -> Callable[[str], MlflowRegistry]:
     """Function that makes an empty registry of the name given, in a folder of its own."""
-
-    def make(name: str) -> MlflowRegistry:
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "registry.db").write_bytes(empty_registry_database.read_bytes())
-        uri, artifacts = f"sqlite:///{folder}/registry.db", str(folder / "artifacts")
-        return MlflowRegistry(uri, artifacts, name, allow_bulk=writer == "bulk")
-
-    return make
-
-
-@pytest.fixture
-def registry(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry:
-    return make_registry("training")
-
-
-@pytest.fixture
-def production(make_registry: Callable[[str], MlflowRegistry]) -> MlflowRegistry:
-    return make_registry("production")
+    return partial(copy_registry, empty_registry_database, tmp_path, allow_bulk=writer == "bulk")
 
 
 @pytest.fixture(scope="session")
