@@ -45,11 +45,15 @@ def constant_record(name: str, value: float = 1.0, **tags: str) -> ModelRecord:
 
 def tamper_with(version: ModelVersion, value: float) -> None:
     """Put another ``ConstantModel`` of as many bytes where the payload of ``version`` stands."""
+    overwrite_payload(version, pickle.dumps(ConstantModel(value)))
+
+
+def overwrite_payload(version: ModelVersion, other: bytes) -> None:
+    """Put ``other`` where the payload of ``version`` stands; a pickle may have a tail of zeros."""
     payload = load_payload(version.location, version.tags["payload_sha256"], version.name)
+    assert len(other) <= len(payload)
     path = file_of(version)
-    content, other = path.read_bytes(), pickle.dumps(ConstantModel(value))
-    assert len(other) == len(payload)
-    path.write_bytes(content.replace(payload, other))
+    path.write_bytes(path.read_bytes().replace(payload, other.ljust(len(payload), b"\0")))
 
 
 def file_of(version: ModelVersion) -> Path:

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from many_models.core.use_case import UseCase
 from many_models.steps.score import ScoredOrigin, by_partition
 from many_models_tests.fakes import Columns, make_series, make_use_case, noisy_weeks
+from many_models_tests.fakes_models import file_of, overwrite_payload
 from many_models_tests.pipelines import Pipeline
 
 pytestmark = [pytest.mark.spark, pytest.mark.mlflow]
@@ -202,13 +203,13 @@ def test_a_model_that_was_changed_is_not_loaded_and_the_baseline_stands_in(
 ) -> None:
     before = _scoring(served)
     champion = by_partition(served.production.champions(USE_CASE.name))["s1"]["store=s1,item=bread"]
-    file, touched = Path(champion.location, "model.pkl"), served.folder / "touched"
-    payload = file.read_bytes()
-    file.write_bytes(f"cposix\nsystem\n(S'touch {touched}'\ntR.".encode())
+    file, touched = file_of(champion), served.folder / "touched"
+    content = file.read_bytes()
+    overwrite_payload(champion, f"cposix\nsystem\n(S'touch {touched}'\ntR.".encode())
     try:
         served.score(ORIGIN)
     finally:
-        file.write_bytes(payload)
+        file.write_bytes(content)
     assert not touched.exists()
     after = _scoring(served)
     row = after.pop(("s1", "bread"))
