@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 TITLE_LENGTH_MAX = 100
-BLUE, GREY, ORANGE = "#2f6db5", "#b8bec6", "#d9782d"
+BLUE, GREY = "#2f6db5", "#b8bec6"
 
 
 @dataclass(frozen=True)

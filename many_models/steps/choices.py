@@ -7,7 +7,7 @@ Here belong the rules for an answer or a flag, one at a time. The rules for the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -51,9 +51,6 @@ class Choices:
         """Columns that have a role in any field except ``but``."""
         found = (getattr(self, field) for field in _COLUMN_FIELDS if field != but)
         return tuple(column for value in found for column in _as_tuple(value))
-
-
-FIELDS = tuple(field.name for field in fields(Choices))
 
 
 def said(value: T | None) -> T:
