@@ -23,10 +23,10 @@ import numpy as np
 from report import Case, measure, parse_arguments, print_report
 from sklearn.linear_model import Ridge
 
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.model_artifact import load_payload
-from many_models.adapters.registry_database import RegistryDatabase
-from many_models.adapters.registry_tables import TABLES
+from many_models.adapters.registry.database import RegistryDatabase
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.model_artifact import load_payload
+from many_models.adapters.registry.tables import TABLES
 from many_models.core.registration import ModelRecord, ModelVersion
 from many_models_tests.conftest import PostgresServer, running_postgres
 from many_models_tests.fakes_crashes import find_faults, kill_within, start

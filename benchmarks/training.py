@@ -18,12 +18,12 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from report import measure, parse_arguments, print_report
 
-from many_models.adapters.arrow_files import read_parquet
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.shard_work import train_task
-from many_models.adapters.spark_grouping import read_table
-from many_models.adapters.spark_session import start_session
-from many_models.adapters.spark_shards import Progress, run_tasks
+from many_models.adapters.lake.arrow_files import read_parquet
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.spark.grouping import read_table
+from many_models.adapters.spark.session import start_session
+from many_models.adapters.spark.shard_work import train_task
+from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.lake_schema import WINDOW, raw_columns
 from many_models.core.sharding import Shard
 from many_models.core.simulation import SimulatedSales

@@ -76,7 +76,7 @@ def run(use_case: UseCase, partitions: tuple[str, ...], refresh: bool) -> None:
 @main.command()
 def demo() -> None:
     """Run the whole pipeline on a year of real grocery sales."""
-    from many_models.adapters.demo_source import load_demo_source
+    from many_models.adapters.sources.demo import load_demo_source
 
     use_case = load_use_case(settings.PACKAGED_USE_CASES / "grocery.yaml")
     _run(use_case, prepare=lambda: load_demo_source(_home() / "demo" / "grocery.db"))
@@ -91,7 +91,7 @@ def demo() -> None:
 @click.option("--url", help="SQLite or PostgreSQL; by default the source of use case simulated.")
 def simulate(stores: int, items: int, days: int, seed: int, url: str | None) -> None:
     """Fill table sales of a database with the sales of a simulated retailer."""
-    from many_models.adapters.simulated_source import load_simulated_source
+    from many_models.adapters.sources.simulated import load_simulated_source
     from many_models.core.simulation import SimulatedSales
 
     sales = SimulatedSales(stores, items, days, seed)
@@ -116,7 +116,7 @@ def _run(
     refresh: bool = False,
     prepare: Callable[[], object] = lambda: None,
 ) -> None:
-    from many_models.adapters.spark_session import check_java
+    from many_models.adapters.spark.session import check_java
 
     check_java()
     started = time.monotonic()
@@ -221,7 +221,7 @@ def _home() -> Path:
 
 
 def _read_status(use_case: UseCase) -> Status:
-    from many_models.adapters.result_store import ResultStore
+    from many_models.adapters.results.store import ResultStore
     from many_models.defs.resources import build_registry
     from many_models.steps.results import Results
     from many_models.steps.status import read_status

@@ -22,8 +22,8 @@ from many_models.core.errors import UseCaseError
 from many_models.core.frequency import FREQUENCY_CODES
 
 if TYPE_CHECKING:
-    from many_models.adapters.source_database import SourceDatabase
-    from many_models.adapters.source_tables import TableSummary
+    from many_models.adapters.sources.database import SourceDatabase
+    from many_models.adapters.sources.tables import TableSummary
 
 NONE = "none"
 SHOWN_WIDTH = 24
@@ -67,11 +67,11 @@ def new(
 
     "none" empties a list, as in --past none.
     """
-    from many_models.adapters.source_database import SourceDatabase
-    from many_models.adapters.source_probe import SourceProbe
+    from many_models.adapters.sources.database import SourceDatabase
+    from many_models.adapters.sources.probe import SourceProbe
     from many_models.cli_questions import choose
-    from many_models.steps.proposal_file import write_use_case
-    from many_models.steps.propose import build_proposal
+    from many_models.steps.proposal.file import write_use_case
+    from many_models.steps.proposal.propose import build_proposal
 
     asking = not yes and is_terminal()
     given = _given(flags)

@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from many_models.adapters.source_probe import SourceProbe
+from many_models.adapters.sources.probe import SourceProbe
 from many_models.core.errors import ManyModelsError, UseCaseError
 from many_models.core.frequency import FREQUENCY_CODES
-from many_models.steps.choices import Choices, check_choice
-from many_models.steps.guesses import guess, options
+from many_models.steps.proposal.choices import Choices, check_choice
+from many_models.steps.proposal.guesses import guess, options
 
 NONE = "none"
 LISTS = ("keys", "known", "past", "static")

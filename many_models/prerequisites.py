@@ -20,8 +20,8 @@ def examinations(
     use_cases: Sequence[UseCase], registries_of: UseCase, environ: Mapping[str, str]
 ) -> dict[str, Examination]:
     """Examinations of the platform, and of the sources of some use cases, by what they examine."""
-    from many_models.adapters.result_store import ResultStore
-    from many_models.adapters.spark_session import check_java
+    from many_models.adapters.results.store import ResultStore
+    from many_models.adapters.spark.session import check_java
     from many_models.defs.resources import build_registry
 
     return {
@@ -36,13 +36,13 @@ def examinations(
 
 
 def _reach_source(use_case: UseCase, environ: Mapping[str, str]) -> None:
-    from many_models.adapters.source_database import SourceDatabase
+    from many_models.adapters.sources.database import SourceDatabase
 
     SourceDatabase(settings.source_url(use_case, environ)).check()
 
 
 def _run_spark(master: str) -> None:
-    from many_models.adapters.spark_session import start_session
+    from many_models.adapters.spark.session import start_session
 
     try:
         start_session(master, {}).range(1).count()
@@ -59,7 +59,7 @@ def _run_spark(master: str) -> None:
 def _write_to_lake(root: str) -> None:
     from pyarrow import ArrowException
 
-    from many_models.adapters.arrow_files import open_filesystem
+    from many_models.adapters.lake.arrow_files import open_filesystem
 
     try:
         filesystem, path = open_filesystem(root)

@@ -19,8 +19,8 @@ import adbc_driver_postgresql.dbapi
 import pytest
 from pyspark.sql import SparkSession
 
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.spark_session import start_session
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.spark.session import start_session
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import sys
 import time
 from collections import Counter
 
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.registry_database import RegistryDatabase
+from many_models.adapters.registry.database import RegistryDatabase
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.core.registration import ModelVersion, RegistrationFailure
 
 WRITERS = {
     "register": """
-from many_models.adapters import bulk_writer
-from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry import bulk_writer
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models_tests.fakes_models import constant_record
 import sys
 bulk_writer.CHUNK = 20
@@ -27,9 +27,9 @@ print("ready", flush=True)
 list(training.register([constant_record(f"m{n}", partition=str(n % 9)) for n in range(count)]))
 """,
     "promote": """
-from many_models.adapters import bulk_writer
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.promotion import promote
+from many_models.adapters.registry import bulk_writer
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.promotion import promote
 import sys
 bulk_writer.CHUNK = 20
 training = MlflowRegistry(sys.argv[2], sys.argv[3], "training")

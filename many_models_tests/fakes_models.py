@@ -10,8 +10,8 @@ from urllib.request import url2pathname
 
 import pandas as pd
 
-from many_models.adapters.model_artifact import load_payload
-from many_models.adapters.model_pack import is_packed, split_location
+from many_models.adapters.registry.model_artifact import load_payload
+from many_models.adapters.registry.packs import is_packed, split_location
 from many_models.core.registration import ModelRecord, ModelVersion
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.result_store import ResultStore
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case import UseCase
 from many_models.steps.group import GroupedPartition, group_partitions
 from many_models.steps.judge import judge_partitions

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from many_models.adapters.source_database import SourceDatabase
-from many_models.adapters.source_probe import SourceProbe
+from many_models.adapters.sources.database import SourceDatabase
+from many_models.adapters.sources.probe import SourceProbe
 
 DAYS = [str(date(2017, 1, 1) + timedelta(days=day)) for day in range(60)]
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from many_models import cli_new
-from many_models.adapters.simulated_source import load_simulated_source
-from many_models.adapters.source_database import SourceDatabase
+from many_models.adapters.sources.database import SourceDatabase
+from many_models.adapters.sources.simulated import load_simulated_source
 from many_models.cli_new import new
 from many_models.core.errors import ManyModelsError, SourceError, UseCaseError
 from many_models.core.lake_schema import raw_columns

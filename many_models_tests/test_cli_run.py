@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from pyspark.sql import SparkSession
 
 from many_models import settings
-from many_models.adapters.result_store import ResultStore
+from many_models.adapters.results.store import ResultStore
 from many_models.cli import main
 
 pytestmark = [pytest.mark.spark, pytest.mark.mlflow]

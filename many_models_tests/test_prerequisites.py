@@ -78,7 +78,7 @@ def test_a_spark_that_does_not_start_is_named_with_its_setting(
     def start(*_: Any) -> None:
         raise RuntimeError("Could not parse Master URL\nand 200 lines more")
 
-    monkeypatch.setattr("many_models.adapters.spark_session.start_session", start)
+    monkeypatch.setattr("many_models.adapters.spark.session.start_session", start)
     text = "does not run at spork: Could not parse Master URL; change MANY_MODELS_SPARK_MASTER"
     with pytest.raises(ManyModelsError, match=text):
         examine("Spark", tmp_path, **{settings.SPARK_MASTER: "spork"})

@@ -1,4 +1,4 @@
-"""One technology a file: source databases, the lake, Spark, MLflow, the result store.
+"""One technology a folder: source databases, the lake, Spark, MLflow, the result store.
 
 Adapters know ``core`` and one technology each; they never import Dagster.
 """

@@ -9,7 +9,7 @@ from datetime import datetime
 import dagster as dg
 
 from many_models import settings
-from many_models.adapters.lake_tables import Lake
+from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError, UseCaseError
 from many_models.core.use_case import UseCase
 from many_models.defs.partitions import (

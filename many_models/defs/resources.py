@@ -9,11 +9,11 @@ from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
 from many_models import settings
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.result_store import ResultStore
-from many_models.adapters.source_database import SourceDatabase
-from many_models.adapters.spark_session import start_session
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.results.store import ResultStore
+from many_models.adapters.sources.database import SourceDatabase
+from many_models.adapters.spark.session import start_session
 from many_models.core.use_case import UseCase
 from many_models.steps.results import Results
 

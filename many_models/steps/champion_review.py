@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow.dataset as ds
 from pyspark.sql import SparkSession
 
-from many_models.adapters.arrow_files import read_parquet
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.lake.arrow_files import read_parquet
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.core.backtest import fold_origins
 from many_models.core.registration import ModelVersion
 from many_models.core.use_case import UseCase

@@ -11,7 +11,7 @@ from datetime import datetime
 import pandas as pd
 import pyarrow.dataset as ds
 
-from many_models.adapters.lake_tables import Lake
+from many_models.adapters.lake.tables import Lake
 from many_models.adapters.plots import ForecastExample
 from many_models.core.use_case import UseCase
 from many_models.steps.group import read_shards

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from many_models.adapters.lake import LakeFile, LakeTable, Snapshot
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.spark_grouping import (
+from many_models.adapters.lake.delta_table import LakeFile, LakeTable, Snapshot
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.spark.grouping import (
     CHECKSUM,
     GroupTotals,
     read_table,

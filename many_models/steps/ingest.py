@@ -10,8 +10,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.source_database import SourceDatabase
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.sources.database import SourceDatabase
 from many_models.core.lake_schema import WINDOW, raw_columns, raw_schema
 from many_models.core.sharding import partition_of
 from many_models.core.use_case import UseCase

@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.core.errors import StoreError
 from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
 from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.promotion import promote
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.promotion import promote
 from many_models.core.errors import RegistryError
 from many_models.core.registration import TRAINING_RUN_TAG, TRAINING_VERSION_TAG
 from many_models.core.use_case import UseCase

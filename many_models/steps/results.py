@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.adapters.result_store import ResultStore
+from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case import UseCase
 
 logger = logging.getLogger(__name__)

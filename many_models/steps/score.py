@@ -10,18 +10,18 @@ from functools import partial
 
 from pyspark.sql import SparkSession
 
-from many_models.adapters.arrow_files import stream_parquet
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.mlflow_connection import is_database
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.shard_work import (
+from many_models.adapters.lake.arrow_files import stream_parquet
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.registry.connection import is_database
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.spark.shard_work import (
     ScoredShard,
     ScoringRun,
     ScoringTask,
     score_task,
     write_champions,
 )
-from many_models.adapters.spark_shards import Progress, run_tasks
+from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, ModelVersion
 from many_models.core.scoring import prediction_schema, scoring_schema
 from many_models.core.sharding import Shard

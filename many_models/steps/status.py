@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.steps.results import Results
 
 

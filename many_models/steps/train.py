@@ -18,11 +18,11 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from many_models import __version__
-from many_models.adapters.arrow_files import read_parquet
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.shard_work import TrainedShard, train_task
-from many_models.adapters.spark_shards import Progress, run_tasks
+from many_models.adapters.lake.arrow_files import read_parquet
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.spark.shard_work import TrainedShard, train_task
+from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.keys import model_name
 from many_models.core.ledger import training_schema
 from many_models.core.metrics import METRICS

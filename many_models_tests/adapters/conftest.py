@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from many_models.adapters.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models_tests.conftest import copy_registry
 
 

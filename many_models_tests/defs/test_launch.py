@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from many_models.adapters.lake_tables import Lake
+from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError, ManyModelsError, UseCaseError
 from many_models.core.use_case import UseCase
 from many_models.defs import launch, raw_data

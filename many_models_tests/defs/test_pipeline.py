@@ -15,7 +15,7 @@ from dagster._daemon.backfill import execute_backfill_iteration
 from pyspark.sql import SparkSession
 
 from many_models import settings
-from many_models.adapters.result_store import ResultStore
+from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case import UseCase
 from many_models.defs.launch import Launcher
 from many_models.defs.pipeline import build_many_models_defs

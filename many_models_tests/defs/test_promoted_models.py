@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.result_store import ResultStore
+from many_models.adapters.results.store import ResultStore
 from many_models.core.errors import RegistryError
 from many_models.core.use_case import UseCase
 from many_models.defs.promoted_models import build_promoted_models, judge_champions

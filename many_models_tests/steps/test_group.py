@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from many_models.adapters.lake_tables import Lake
+from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError
 from many_models.core.use_case import UseCase
 from many_models.steps.group import (
@@ -54,9 +54,9 @@ NASTY = [
 # Groups partition s1 of the lake argv[1] anew, and is killed when its files are staged.
 KILLED = """
 import os, signal, sys
-from many_models.adapters.lake import LakeTable
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.spark_session import start_session
+from many_models.adapters.lake.delta_table import LakeTable
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.spark.session import start_session
 from many_models.steps.group import group_partitions
 from many_models_tests.fakes import make_use_case
 LakeTable._commit = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.lake_tables import Lake
-from many_models.adapters.simulated_source import load_simulated_source
-from many_models.adapters.source_database import SourceDatabase
+from many_models.adapters.lake.tables import Lake
+from many_models.adapters.sources.database import SourceDatabase
+from many_models.adapters.sources.simulated import load_simulated_source
 from many_models.core.errors import SourceError
 from many_models.core.simulation import SimulatedSales
 from many_models.core.use_case import UseCase

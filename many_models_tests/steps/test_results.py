@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.result_store import ResultStore
+from many_models.adapters.results.store import ResultStore
 from many_models.steps.results import PARTITIONS_IN_A_QUERY, Results, timed
 from many_models_tests.fakes import make_use_case
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.result_store import ResultStore
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.results.store import ResultStore
 from many_models.core.registration import CHAMPION
 from many_models.steps.results import Results, timed
 from many_models.steps.status import Status, read_status

@@ -41,8 +41,8 @@ TOO_LONG = "x" * 100_001  # for a tag of an MLflow model version
 KILLED = """
 import itertools, os, signal, sys
 from pathlib import Path
-from many_models.adapters.mlflow_registry import MlflowRegistry
-from many_models.adapters.spark_session import start_session
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.spark.session import start_session
 from many_models.steps import results, train
 from many_models_tests.pipelines import Pipeline
 

@@ -1,0 +1,167 @@
+"""Registering models by the thousand: artifacts into packs, rows straight into MLflow's tables.
+
+Leaves the rows that ``mlflow.sklearn.log_model(..., registered_model_name=...)`` leaves, some
+thousand models a transaction. Packs are durable before a row speaks of them: a process killed at
+any instant leaves whole transactions, and at worst packs that nothing refers to. MLflow's webhooks
+do not fire: they belong to its server, which is not asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+import pandas as pd
+
+from many_models.adapters.registry.artifact_template import Identity, Templates
+from many_models.adapters.registry.connection import unreachable
+from many_models.adapters.registry.database import RegistryDatabase, RegistryTransaction
+from many_models.adapters.registry.packs import PackWriter
+from many_models.adapters.registry.record_rules import check_alias, check_location, check_record
+from many_models.adapters.registry.rows import Place, Registration
+from many_models.core.registration import (
+    CANDIDATE_TAG,
+    LOCATION_TAG,
+    PARTITION_TAG,
+    ModelRecord,
+    ModelVersion,
+    RegistrationFailure,
+)
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 2_000  # models a transaction
+_ATTEMPTS = 2
+
+Prepared = Registration | RegistrationFailure
+Outcome = ModelVersion | RegistrationFailure
+
+
+class BulkWriter:
+    """Registers records in one experiment of one database; packs go to ``pack_folder`` (a URI).
+
+    ``example`` is as for ``ClientWriter``. With an alias, the models of one partition that come in
+    a row go into one transaction, however many they are: a partition changes as a whole.
+    """
+
+    def __init__(
+        self,
+        database: RegistryDatabase,
+        uri: str,
+        place: Place,
+        pack_folder: str,
+        example: pd.DataFrame | None,
+    ) -> None:
+        self._database = database
+        self._uri = uri
+        self._place = place
+        self._pack_folder = pack_folder
+        self._templates = Templates(example)
+
+    def write_all(self, records: Iterable[ModelRecord], alias: str | None) -> Iterator[Outcome]:
+        """Register ``records`` as new versions, one outcome for each, in their order.
+
+        Raises:
+            RegistryError: when the registry itself fails; what was yielded before is there.
+        """
+        if alias is not None:
+            check_alias(alias)
+        with PackWriter(self._pack_folder) as packs:
+            for chunk in self._chunks(records, packs, by_partition=alias is not None):
+                yield from self._write(chunk, packs, alias)
+
+    def _chunks(
+        self, records: Iterable[ModelRecord], packs: PackWriter, *, by_partition: bool
+    ) -> Iterator[list[Prepared]]:
+        chunk: list[Prepared] = []
+        partition: str | None = None
+        for record in records:
+            previous, partition = partition, record.tags.get(PARTITION_TAG)
+            if len(chunk) >= CHUNK and not (by_partition and partition == previous):
+                yield chunk
+                chunk = []
+            chunk.append(self._prepare(record, packs))
+        if chunk:
+            yield chunk
+
+    def _prepare(self, record: ModelRecord, packs: PackWriter) -> Prepared:
+        try:
+            check_record(record)
+            template = self._templates.of(record)
+        except Exception as error:
+            return _refused(record.name, error)
+        now = time.time_ns() // 1_000_000
+        ordered = f"{now:012x}"  # ids in the order of time keep the tables' indexes compact
+        digits = os.urandom(30).hex()
+        run_id, model_id = ordered + digits[:20], f"m-{ordered}{digits[20:40]}"
+
+        def describe(location: str) -> bytes:
+            return template.describe(Identity(location, model_id, run_id), len(record.payload))
+
+        try:
+            location = packs.append(record.payload, template.environment, describe)
+        except OSError as error:
+            raise unreachable(self._uri, error) from error
+        try:
+            check_location(location)
+        except ValueError as error:
+            return _refused(record.name, error)
+        return Registration(
+            name=record.name,
+            run_id=run_id,
+            model_id=model_id,
+            input_id=ordered + digits[40:],
+            location=location,
+            metrics=record.metrics,
+            params=record.params,
+            tags=record.version_tags(),
+            model_tags=record.model_tags(),
+            model_type=record.tags.get(CANDIDATE_TAG),
+            created=now,
+        )
+
+    def _write(
+        self, chunk: Sequence[Prepared], packs: PackWriter, alias: str | None
+    ) -> list[Outcome]:
+        new = [prepared for prepared in chunk if isinstance(prepared, Registration)]
+        try:
+            packs.seal()
+            with self._database.writing() as transaction:
+                written = self._add(transaction, new, alias)
+        except OSError as error:
+            raise unreachable(self._uri, error) from error
+        except self._database.failures as error:
+            raise unreachable(self._uri, error) from error
+        outcomes = iter(written)
+        return [next(outcomes) if isinstance(p, Registration) else p for p in chunk]
+
+    def _add(
+        self, transaction: RegistryTransaction, new: Sequence[Registration], alias: str | None
+    ) -> list[Outcome]:
+        """Add all that the database takes; halves what it refuses until the culprit is alone."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with transaction.savepoint():
+                    numbers = transaction.add(new, self._place, alias)
+                return [_version(n, number) for n, number in zip(new, numbers, strict=True)]
+            except self._database.refusals as error:
+                if len(new) > 1:
+                    break
+                # Alone it may have met a version that another client wrote meanwhile.
+                if attempt == _ATTEMPTS - 1:
+                    return [_refused(new[0].name, error)]
+        half = len(new) // 2
+        first = self._add(transaction, new[:half], alias)
+        return first + self._add(transaction, new[half:], alias)
+
+
+def _version(new: Registration, number: int) -> ModelVersion:
+    tags = {**new.tags, LOCATION_TAG: new.location}
+    return ModelVersion(new.name, number, new.run_id, new.location, tags)
+
+
+def _refused(name: str, error: Exception) -> RegistrationFailure:
+    logger.warning("model %s was not registered: %s", name, error)
+    return RegistrationFailure(name, f"{type(error).__name__}: {error}")

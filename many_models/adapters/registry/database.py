@@ -1,0 +1,222 @@
+"""The SQL database behind an MLflow registry, opened beside MLflow to write and read in bulk.
+
+SQLite and PostgreSQL. Knows transactions and what differs between the two; which rows there are to
+write stands in ``rows``, what is asked in ``sql_reader``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from many_models.adapters.registry import tables
+from many_models.adapters.registry.rows import WORKSPACE, Place, Registration, build_rows
+from many_models.adapters.registry.tables import Table
+
+_LOCK = 7_303_014_516_213_121  # any number that nobody else locks
+_WAIT_SECONDS = 120
+_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg2"}
+_IN_ONE_QUERY = 5_000
+_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+Row = tuple[Any, ...]
+
+
+def is_supported(uri: str) -> bool:
+    """Whether ``uri`` is a database that this module knows how to write."""
+    return uri.split(":", 1)[0].split("+", 1)[0] in _DRIVERS
+
+
+class RegistryDatabase:
+    """MLflow's database at ``uri``; connects anew for each transaction."""
+
+    def __init__(self, uri: str) -> None:
+        url = make_url(uri)
+        self.is_postgres = url.get_backend_name() == "postgresql"
+        self._url = url.set(drivername=_DRIVERS[url.get_backend_name()])
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        waits = {} if self.is_postgres else {"timeout": _WAIT_SECONDS}
+        return sa.create_engine(self._url, poolclass=NullPool, connect_args=waits)
+
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """Errors of the database that are the rows' fault."""
+        driver: Any = self.engine.dialect.dbapi
+        return (driver.IntegrityError, driver.DataError, ValueError)
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """Errors of the database, whatever their cause."""
+        driver: Any = self.engine.dialect.dbapi
+        return (driver.Error, sa.exc.SQLAlchemyError)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Rows of a SELECT, whose parameters are written as question marks."""
+        with closing(self.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(self._sql(sql), parameters)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    @contextmanager
+    def writing(self) -> Iterator[RegistryTransaction]:
+        """A transaction that no other of ours overlaps; undone when the block fails."""
+        with closing(self.engine.raw_connection()) as connection:
+            driver: Any = connection.driver_connection
+            cursor = connection.cursor()
+            if self.is_postgres:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            else:
+                driver.isolation_level = None  # we say ourselves where a transaction begins
+                cursor.execute("PRAGMA foreign_keys=ON")
+                cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield RegistryTransaction(cursor, self.is_postgres)
+            except BaseException:
+                driver.rollback()
+                raise
+            driver.commit()
+
+    def _sql(self, sql: str) -> str:
+        return sql.replace("?", "%s") if self.is_postgres else sql
+
+
+class RegistryTransaction:
+    """Writes of one transaction."""
+
+    def __init__(self, cursor: Any, is_postgres: bool) -> None:
+        self._cursor = cursor
+        self._is_postgres = is_postgres
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the transaction that can fail alone."""
+        self._cursor.execute("SAVEPOINT part")
+        try:
+            yield
+        except Exception:
+            self._cursor.execute("ROLLBACK TO SAVEPOINT part")
+            raise
+        finally:
+            self._cursor.execute("RELEASE SAVEPOINT part")
+
+    def add(self, new: Sequence[Registration], place: Place, alias: str | None) -> list[int]:
+        """Write everything about ``new``; returns their version numbers.
+
+        ``alias`` comes to point at them, and the registered models take over their tags; those of
+        others stay as they are, for they tell what stands under the alias.
+        """
+        known = self._last_versions({registration.name for registration in new})
+        numbered: list[tuple[Registration, int]] = []
+        last = dict(known)
+        for registration in new:
+            last[registration.name] = last.get(registration.name, 0) + 1
+            numbered.append((registration, last[registration.name]))
+        self._add_models(numbered, known, alias)
+        for table, rows in build_rows(numbered, place).items():
+            self._insert(table, rows)
+        if alias is not None:
+            flips = {registration.name: version for registration, version in numbered}
+            self._upsert(tables.ALIASES, [(WORKSPACE, n, alias, v) for n, v in flips.items()])
+        return [version for _, version in numbered]
+
+    def _last_versions(self, names: set[str]) -> dict[str, int]:
+        """Highest version number of those names that are registered."""
+        sql = (
+            "SELECT m.name, COALESCE(MAX(v.version), 0) FROM registered_models m"
+            " LEFT JOIN model_versions v ON v.workspace = m.workspace AND v.name = m.name"
+            f" WHERE m.workspace = '{WORKSPACE}' AND m.name IN ({{}}) GROUP BY m.name"
+        )
+        found: dict[str, int] = {}
+        for part in _parts(sorted(names)):
+            marks = ",".join("?" * len(part))
+            self._cursor.execute(self._sql(sql.format(marks)), part)
+            found.update(self._cursor.fetchall())
+        return found
+
+    def _add_models(
+        self,
+        numbered: Sequence[tuple[Registration, int]],
+        known: dict[str, int],
+        alias: str | None,
+    ) -> None:
+        models: dict[str, int] = {}
+        tags: dict[tuple[str, str], str] = {}
+        for new, _ in numbered:
+            is_new = new.name not in known and new.name not in models
+            models[new.name] = new.created
+            if is_new or alias is not None:
+                tags.update({(key, new.name): value for key, value in new.model_tags.items()})
+        fresh = [(WORKSPACE, n, t, t, None) for n, t in sorted(models.items()) if n not in known]
+        self._insert(tables.REGISTERED_MODELS, fresh)
+        touched = [(t, WORKSPACE, n) for n, t in sorted(models.items()) if n in known]
+        self._many(
+            "UPDATE registered_models SET last_updated_time = ? WHERE workspace = ? AND name = ?",
+            touched,
+        )
+        self._upsert(
+            tables.REGISTERED_MODEL_TAGS,
+            [(WORKSPACE, name, key, value) for (key, name), value in sorted(tags.items())],
+        )
+
+    def _insert(self, table: Table, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        columns = ", ".join(f'"{name}"' for name in table.columns)
+        if self._is_postgres:
+            self._cursor.copy_expert(f"COPY {table.name} ({columns}) FROM STDIN", _as_copied(rows))
+        else:
+            marks = ", ".join("?" * len(table.columns))
+            sql = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"
+            self._cursor.executemany(sql, rows)
+
+    def _upsert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows, or set what is not their key where they are there; each key once."""
+        rest = [name for name in table.columns if name not in table.key]
+        values = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
+        columns = ", ".join(f'"{name}"' for name in table.columns)
+        key = ", ".join(f'"{name}"' for name in table.key)
+        self._many(
+            f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(table.columns))})"
+            f" ON CONFLICT ({key}) DO UPDATE SET {values}",
+            rows,
+        )
+
+    def _many(self, sql: str, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        if self._is_postgres:
+            from psycopg2.extras import execute_batch
+
+            execute_batch(self._cursor, self._sql(sql), rows, page_size=500)
+        else:
+            self._cursor.executemany(sql, rows)
+
+    def _sql(self, sql: str) -> str:
+        return sql.replace("?", "%s") if self._is_postgres else sql
+
+
+def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), _IN_ONE_QUERY):
+        yield items[start : start + _IN_ONE_QUERY]
+
+
+def _as_copied(rows: Iterable[Row]) -> io.StringIO:
+    """Rows in PostgreSQL's text format for COPY."""
+    lines = ("\t".join([_copied(value) for value in row]) for row in rows)
+    return io.StringIO("\n".join(lines) + "\n")
+
+
+def _copied(value: object) -> str:
+    if value is None:
+        return "\\N"
+    text = str(value)
+    return text if text.isalnum() else text.translate(_COPY_ESCAPES)

@@ -1,0 +1,1 @@
+"""The result store: predictions, ledgers and verdicts in SQLite or PostgreSQL."""

@@ -1,0 +1,94 @@
+"""The result store in a PostgreSQL database.
+
+Here: the lock that writers of one table take turns by, bound arrays, numerics in results.
+Not here: anything that SQLite shares (`engine.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import adbc_driver_postgresql.dbapi
+import pyarrow as pa
+import pyarrow.compute as pc
+from adbc_driver_manager.dbapi import Connection, Cursor
+
+from many_models.adapters.results.engine import Engine, numbered, quote
+
+
+class PostgresEngine(Engine):
+    """PostgreSQL: real column types; writers of one table take turns by an advisory lock."""
+
+    remedy = (
+        "Check that the server runs and takes connections at this address, that user and password "
+        "are right, and that the user may create and write tables."
+    )
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        timeout = "" if "connect_timeout=" in url else "connect_timeout=10"
+        self._uri = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+        self._uri += (("&" if "?" in url else "?") + timeout) if timeout else ""
+
+    def connect(self) -> Connection:
+        connection: Connection = adbc_driver_postgresql.dbapi.connect(self._uri)
+        return connection
+
+    def begin(self, cursor: Cursor, table: str) -> None:
+        # Two replacements of the same slice would each delete only what they saw and both add
+        # their rows; the lock lasts until the transaction ends, however it ends.
+        key = hashlib.sha256(f"many_models {table}".encode()).digest()[:8]
+        number = int.from_bytes(key, "big", signed=True)
+        # Other levels would look at the table as it was before the wait for the lock.
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        cursor.execute("SET LOCAL client_min_messages = warning")
+        cursor.execute(f"SELECT pg_advisory_xact_lock({number})::text")
+        cursor.fetchall()
+
+    def commit(self, connection: Connection, cursor: Cursor) -> None:
+        connection.commit()
+
+    def columns(self, cursor: Cursor, table: str) -> dict[str, str]:
+        cursor.execute(
+            "SELECT column_name::text, replace(data_type, ' without time zone', '') "
+            "FROM information_schema.columns "
+            "WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position",
+            [table],
+        )
+        return dict(cursor.fetchall())
+
+    def stored(self, array: pa.Array[Any]) -> pa.Array[Any]:
+        return array
+
+    def among(self, name: str, sql_type: str, position: int) -> str:
+        return f"{quote(name)} = ANY (CAST(${position} AS {sql_type}[]))"
+
+    def bound(self, values: Sequence[pa.Array[Any]]) -> pa.RecordBatch:
+        lists = pa.list_(pa.string())
+        sets = [pa.array([pc.cast(array, pa.string()).to_pylist()], lists) for array in values]
+        return pa.record_batch(sets, names=[str(i) for i in range(len(sets))])
+
+    def create_view(self, cursor: Cursor, name: str, select: str) -> None:
+        # Replacing keeps the views that build on this one, but cannot change or drop its columns.
+        tag = f"$view_{uuid4().hex}$"
+        cursor.execute(
+            f"DO {tag} BEGIN CREATE OR REPLACE VIEW {quote(name)} AS {select}; "
+            "EXCEPTION WHEN invalid_table_definition THEN "
+            f"DROP VIEW {quote(name)}; CREATE VIEW {quote(name)} AS {select}; END {tag}"
+        )
+
+    def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:
+        cursor.execute("SET TRANSACTION READ ONLY")
+        cursor.execute(numbered(parts, "$"), list(values))
+        table = cursor.fetch_arrow_table()
+        columns = [
+            column.cast(pa.string()).cast(pa.float64())
+            if getattr(column.type, "type_name", "") == "numeric"
+            else column
+            for column in table.columns
+        ]
+        return pa.table(columns, names=table.column_names)

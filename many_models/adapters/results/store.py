@@ -1,0 +1,247 @@
+"""The SQL store of results: predictions, the ledger, promotion verdicts, stage timings.
+
+Here: replacing a slice of a table in one transaction, reading, views; how Arrow rows become table
+rows. Not here: which tables there are and what they mean, and what differs between SQLite
+(`sqlite.py`) and PostgreSQL (`postgres.py`).
+
+A table grows by itself: its first rows create it, later rows may bring further columns, which are
+NULL in the rows before. Columns are bigint, double precision, text, boolean, date, timestamp and
+timestamp with time zone, the same in both databases. NaN becomes NULL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from many_models.adapters.results.columns import (
+    COLUMN_TYPES,
+    as_column,
+    new_columns,
+    slice_values,
+)
+from many_models.adapters.results.engine import Engine, hide_password, quote
+from many_models.adapters.results.postgres import PostgresEngine
+from many_models.adapters.results.sqlite import SqliteEngine
+from many_models.core.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+_BATCH_ROWS = 65_536
+_LOG_EVERY_ROWS = 2_000_000
+# String literals, quoted names, comments and casts hide no parameter; group 1 is a parameter.
+_PARAMETER = re.compile(
+    r"""'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|::|(?<![\w\])]):([A-Za-z_]\w*)""", re.DOTALL
+)
+
+
+class ResultStore:
+    """Results in a SQLite file (`sqlite:////absolute/path.db`, three slashes for a relative path,
+    as in SQLAlchemy) or a PostgreSQL database (`postgresql://user:password@host/database`).
+
+    Safe to share among threads and processes: each call opens and closes its own connection.
+    Whatever the database refuses is a StoreError with the URL (its password hidden) and a remedy.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _open_engine(url)
+
+    def check(self) -> None:
+        """Raise StoreError unless the database can be reached and written; leaves nothing there."""
+        name = f"many_models_check_{uuid4().hex[:16]}"
+        with self._engine.transaction("a trial write", name) as cursor:
+            cursor.execute(f"CREATE TABLE {quote(name)} (x bigint)")
+            cursor.execute(f"DROP TABLE {quote(name)}")
+
+    def replace_slice(
+        self,
+        table: str,
+        rows: pa.Table | pa.RecordBatchReader,
+        *,
+        where: Mapping[str, str | Sequence[str]],
+    ) -> int:
+        """Put `rows` in the place of the rows that match `where`, all or nothing; return how many.
+
+        `where` names for each column the value, or the values, that make up the slice, as text
+        ("17", "2017-12-31"); every one of `rows` must lie in the slice. Without rows, the slice is
+        emptied. Readers see the old slice until the new one is complete; writers of a table take
+        turns, so a reader given as `rows` should not be slow. A table, columns or index that are
+        missing are made beforehand, in a transaction of their own.
+        """
+        if not where:
+            raise StoreError(f"Replacing a slice of {table!r}: `where` names no column.")
+        columns = self._prepare(table, rows, tuple(where))
+        wanted = {name: slice_values(table, name, columns[name], where[name]) for name in where}
+        incoming = _SliceRows(self._engine, table, rows, columns, wanted)
+        conditions = [
+            self._engine.among(name, columns[name], i) for i, name in enumerate(where, start=1)
+        ]
+        try:
+            with self._engine.transaction(f"replacing a slice of {table!r}", table) as cursor:
+                cursor.execute(
+                    f"DELETE FROM {quote(table)} WHERE {' AND '.join(conditions)}",
+                    self._engine.bound(list(wanted.values())),
+                )
+                if incoming.schema.names:
+                    cursor.adbc_ingest(table, incoming.reader(), mode="append")
+        except StoreError:
+            if incoming.failure is not None:  # the drivers pass on no more than its text
+                raise incoming.failure from None
+            raise
+        return incoming.count
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """The result of one SELECT; each `:name` in it is bound to `parameters[name]`.
+
+        Give a parameter the type of its column (a `date` for date, a `datetime` for timestamp).
+        Columns taken from a table as they are have the same Arrow types from both databases. Of
+        computed ones SQLite knows less: a boolean is an integer, `max(time)` is a text.
+        """
+        parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
+        with (
+            self._engine.errors("a query"),
+            closing(self._engine.connect()) as connection,
+            connection.cursor() as cursor,
+        ):
+            return self._engine.read(cursor, parts, values)
+
+    def has_table(self, table: str) -> bool:
+        """Whether there is a table, or a view, of this name."""
+        with (
+            self._engine.errors(f"looking for table {table!r}"),
+            closing(self._engine.connect()) as connection,
+            connection.cursor() as cursor,
+        ):
+            return bool(self._engine.columns(cursor, table))
+
+    def create_view(self, name: str, select_sql: str) -> None:
+        """Create the view, or replace it; readers see the old one or the new one."""
+        with self._engine.transaction(f"creating view {name!r}", name) as cursor:
+            self._engine.create_view(cursor, name, select_sql.strip().rstrip(";"))
+
+    def _prepare(
+        self, table: str, rows: pa.Table | pa.RecordBatchReader, where: Sequence[str]
+    ) -> dict[str, str]:
+        """Make the table, its columns and the index on `where`; return its columns' SQL types."""
+        with self._engine.transaction(f"preparing table {table!r}", table) as cursor:
+            columns = self._engine.columns(cursor, table)
+            untyped_allowed = isinstance(rows, pa.Table) and rows.num_rows == 0
+            new = new_columns(table, rows.schema, columns, untyped_allowed)
+            for name in where:
+                if (columns | new).get(name) not in COLUMN_TYPES:
+                    raise StoreError(
+                        f"Replacing a slice of {table!r}: `where` names column {name!r}, which is "
+                        f"missing or of a foreign type: name some of {columns | new}."
+                    )
+            definitions = [f"{quote(name)} {sql_type}" for name, sql_type in new.items()]
+            if columns:
+                for definition in definitions:
+                    cursor.execute(f"ALTER TABLE {quote(table)} ADD COLUMN {definition}")
+            else:
+                cursor.execute(f"CREATE TABLE {quote(table)} ({', '.join(definitions)})")
+            digest = hashlib.sha256(json.dumps([table, *where]).encode()).hexdigest()[:8]
+            index = quote(f"ix_{table[:12]}_{digest}")
+            keys = ", ".join(quote(name) for name in where)
+            cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table)} ({keys})")
+        return columns | new
+
+
+class _SliceRows:
+    """Rows on their way into a table: converted, checked and counted as the driver takes them."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        table: str,
+        rows: pa.Table | pa.RecordBatchReader,
+        columns: Mapping[str, str],
+        wanted: Mapping[str, pa.Array[Any]],
+    ) -> None:
+        self.count = 0
+        self.failure: Exception | None = None
+        self._engine, self._table = engine, table
+        self._total = ""
+        if isinstance(rows, pa.Table):
+            self._total = f" / {rows.num_rows:,}"
+            rows = rows.to_reader(_BATCH_ROWS)
+        self._source = rows
+        self._columns = {name: columns[name] for name in rows.schema.names if name in columns}
+        self._wanted = wanted
+        nothing = {name: pa.array([], COLUMN_TYPES[t]) for name, t in self._columns.items()}
+        self.schema = pa.schema(
+            [(name, engine.stored(array).type) for name, array in nothing.items()]
+        )
+
+    def reader(self) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(self.schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._source:
+                converted = self._converted(batch)
+                before, self.count = self.count, self.count + batch.num_rows
+                if before // _LOG_EVERY_ROWS < self.count // _LOG_EVERY_ROWS:
+                    done = f"{self.count:,}{self._total}"
+                    logger.info("%s: %s rows written", self._table, done)
+                yield converted
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrays = {}
+        for name, sql_type in self._columns.items():
+            arrays[name] = as_column(self._table, name, batch.column(name), sql_type)
+        for name, values in self._wanted.items():
+            if name not in arrays:
+                raise StoreError(f"Rows for {self._table!r} lack column {name!r} of the slice.")
+            inside = pc.is_in(arrays[name], value_set=values)
+            if inside.false_count:
+                outside = arrays[name].filter(pc.invert(inside))[0]
+                raise StoreError(
+                    f"Rows for {self._table!r} hold {name} = {str(outside)!r}, outside of the "
+                    "slice that they replace: filter the rows, or name this value in `where`."
+                )
+        stored = [self._engine.stored(array) for array in arrays.values()]
+        return pa.record_batch(stored, schema=self.schema)
+
+
+def _open_engine(url: str) -> Engine:
+    if re.match(r"postgres(ql)?(\+\w+)?://", url):
+        return PostgresEngine(url)
+    path = url.removeprefix("sqlite:///")
+    if path == url or path in ("", ":memory:"):
+        raise StoreError(
+            f"Result store {hide_password(url)!r}: give sqlite:////absolute/path.db, "
+            "sqlite:///relative/path.db or postgresql://user:password@host/database."
+        )
+    return SqliteEngine(url, Path(path).absolute())
+
+
+def _split_at_parameters(
+    sql: str, parameters: Mapping[str, object]
+) -> tuple[list[str], list[object]]:
+    """The statement cut at each `:name`, and the values that stand there."""
+    parts, values, end = [], [], 0
+    for match in _PARAMETER.finditer(sql):
+        name = match.group(1)
+        if name is None:
+            continue
+        if name not in parameters:
+            raise StoreError(
+                f"The query has :{name}, but its parameters are {sorted(parameters)}: add {name!r}."
+            )
+        parts.append(sql[end : match.start()])
+        values.append(parameters[name])
+        end = match.end()
+    return [*parts, sql[end:]], values

@@ -1,0 +1,1 @@
+"""Spark: its session, grouping by shuffle, and running work on shards."""

@@ -1,0 +1,132 @@
+"""What a Spark task does with its shard: read the file, call ``core``, write the result beside it.
+
+Runs on the executors, so it imports neither Spark nor MLflow.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
+from many_models.adapters.registry.model_artifact import load_payload
+from many_models.core.errors import RegistryError
+from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion
+from many_models.core.scoring import Champion, score_shard
+from many_models.core.sharding import Shard
+from many_models.core.training import train_shard
+from many_models.core.use_case import UseCase
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedShard:
+    """Where a shard's training result lies, and how many groups ended with each status."""
+
+    partition: str
+    path: str
+    statuses: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringTask:
+    """A shard, and the file that lists its partition's champions (None where there is none)."""
+
+    shard: Shard
+    champions: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRun:
+    """What all scoring tasks of a run share: the ``origin`` is an ISO time.
+
+    ``registry_uri`` is that of the MLflow server that hands out the payloads, where one does.
+    """
+
+    use_case: UseCase
+    folder: str
+    origin: str
+    registry_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredShard:
+    """Where a shard's predictions and scoring ledger lie, and how many groups a source served."""
+
+    partition: str
+    predictions: str
+    ledger: str
+    sources: Mapping[str, int]
+
+
+def train_task(shard: Shard, use_case: UseCase, folder: str) -> TrainedShard:
+    """Train one shard and leave the result in ``folder``."""
+    result = train_shard(
+        read_parquet(shard.path),
+        use_case,
+        partition=shard.partition,
+        trained_through=np.datetime64(shard.data_through),
+    )
+    path = f"{folder}/trained-{shard.number}-{uuid.uuid4().hex}.parquet"
+    write_parquet(result, path)
+    return TrainedShard(shard.partition, path, Counter(result["status"].to_pylist()))
+
+
+def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard:
+    """Score one shard and leave the results in the run's folder."""
+    shard = task.shard
+    predictions, ledger = score_shard(
+        read_parquet(shard.path),
+        _Champions(task.champions, run.registry_uri),
+        run.use_case,
+        partition=shard.partition,
+        origin=np.datetime64(run.origin),
+        data_through=np.datetime64(shard.data_through),
+    )
+    name = f"{shard.number}-{uuid.uuid4().hex}.parquet"
+    paths = f"{run.folder}/predictions-{name}", f"{run.folder}/scored-{name}"
+    write_parquet(predictions, paths[0])
+    write_parquet(ledger, paths[1])
+    return ScoredShard(shard.partition, *paths, Counter(ledger["source"].to_pylist()))
+
+
+def write_champions(champions: Mapping[str, ModelVersion], path: str) -> None:
+    """List a partition's champions by composite key, for its tasks to look theirs up."""
+    versions = champions.values()
+    columns = {
+        "group_key": list(champions),
+        "name": [version.name for version in versions],
+        "version": [version.version for version in versions],
+        "location": [version.location for version in versions],
+        "sha256": [version.tags.get(PAYLOAD_SHA256_TAG, "") for version in versions],
+    }
+    write_parquet(pa.table(columns), path)
+
+
+class _Champions(Mapping[str, Champion]):
+    """Champions of a partition by composite key; a payload is read when its group's turn comes."""
+
+    def __init__(self, path: str | None, registry_uri: str | None) -> None:
+        rows = read_parquet(path).to_pylist() if path else []
+        self._rows = {row["group_key"]: row for row in rows}
+        self._registry_uri = registry_uri
+
+    def __getitem__(self, key: str) -> Champion:
+        row = self._rows[key]
+        try:
+            payload = load_payload(
+                row["location"], row["sha256"], row["name"], registry_uri=self._registry_uri
+            )
+        except RegistryError as error:
+            return Champion(row["name"], row["version"], None, str(error))
+        return Champion(row["name"], row["version"], payload)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)

@@ -1,0 +1,131 @@
+"""The use case file that a proposal becomes: YAML for people, with the reason beside each guess."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from many_models.core.frequency import Frequency
+from many_models.core.use_case_file import parse_use_case
+from many_models.steps.proposal.choices import said
+from many_models.steps.proposal.propose import Proposal
+
+_PERIODS = {"h": "hour", "D": "day", "W": "week", "MS": "month"}
+_ADVERBS = {"h": "Hourly", "D": "Daily", "W": "Weekly", "MS": "Monthly"}
+
+
+def write_use_case(proposal: Proposal) -> str:
+    """Text of the use case file.
+
+    Raises:
+        UseCaseError: the choices do not fit together; names the field.
+    """
+    choices = proposal.choices
+    family = Frequency(said(choices.frequency)).family
+    parts = [
+        _header(proposal, family),
+        _source(proposal),
+        _roles(proposal, _PERIODS[family]),
+        _features(proposal),
+        _rules(proposal),
+    ]
+    text = "\n\n".join(parts) + "\n"
+    parse_use_case(text, name=f"the proposed {choices.name}.yaml")
+    return text
+
+
+def _header(proposal: Proposal, family: str) -> str:
+    choices = proposal.choices
+    what = f"{_ADVERBS[family]} {choices.target} of every {' x '.join(said(choices.keys))}"
+    ahead = f"{choices.horizon} {_PERIODS[family]}s ahead"
+    return _lines(
+        f"# Proposed from table {proposal.table}: {proposal.rows:,} rows, {proposal.groups:,} "
+        "groups. Change what does not fit.",
+        f"name: {_scalar(choices.name)}",
+        f"description: {_scalar(f'{what}, {ahead}.')}",
+    )
+
+
+def _source(proposal: Proposal) -> str:
+    origin = f"  table: {_scalar(proposal.table)}"
+    if proposal.query is not None:
+        reason = "rows become one for each group and period" if "GROUP BY" in proposal.query else ""
+        comment = f" # {reason}" if reason else ""
+        origin = f"  query: |{comment}\n{textwrap.indent(proposal.query, '    ')}"
+    end = f"  end: {proposal.end} # the last day in the table; leave it out when rows are added"
+    return _lines(
+        "source:",
+        f"  url: {_scalar(proposal.url)}",
+        f"  window: {proposal.window} # what one partition of raw_data holds",
+        f"  start: {proposal.start}",
+        end if proposal.end else "  # no end: the table still gets new rows",
+        origin,
+    )
+
+
+def _roles(proposal: Proposal, period: str) -> str:
+    choices = proposal.choices
+    by = isinstance(choices.partitioning, str)
+    values = f"one Dagster partition for each value, {proposal.partitions:,} by now"
+    buckets = f"about {-(-proposal.groups // proposal.partitions):,} groups in each bucket"
+    gaps = {
+        "zero": f"a {period} without a row is a {period} of zero; missing: it was not measured",
+        "missing": f"a {period} without a row was not measured; zero: nothing happened in it",
+    }
+    lines = [
+        f"keys: {_list(said(choices.keys))}",
+        f"partitioning: {{{'by' if by else 'hash'}: {_scalar(choices.partitioning)}}} "
+        f"# {values if by else buckets}",
+        f"time: {{column: {_scalar(choices.time)}, frequency: {choices.frequency}}}",
+        f"target: {_scalar(choices.target)}",
+        f"horizon: {choices.horizon} # {period}s",
+        f"gaps: {choices.gaps} # {gaps[said(choices.gaps)]}",
+    ]
+    if proposal.target_at_least_zero:
+        lines.append("prediction_floor: 0 # the table has nothing below")
+    return _lines(*lines)
+
+
+def _features(proposal: Proposal) -> str:
+    choices = proposal.choices
+    known = ", ".join(
+        f"{{name: {_scalar(name)}, fill: zero}}" if name in proposal.switches else _scalar(name)
+        for name in said(choices.known)
+    )
+    return _lines(
+        "features:",
+        "  # past is the safe choice: such columns enter as lags only. Move one to known where the",
+        "  # source has its values for the future too, in rows without a target: a planned price.",
+        f"  known: [{known}]",
+        f"  past: {_list(said(choices.past))}",
+        f"  static: {_list(said(choices.static))} # one value a group; becomes a tag of its model",
+    )
+
+
+def _rules(proposal: Proposal) -> str:
+    return _lines(
+        "candidates: [seasonal_naive, ridge, gradient_boosting]",
+        f"validation: {{metric: mase, folds: {proposal.folds}, "
+        f"min_observations: {proposal.min_observations}, interval: 0.9}}",
+        "promotion:",
+        "  beat_baseline_by: 0.02 # an error at least 2% below that of repeating the last season",
+        "  min_coverage: 0.7 # of the values, inside the interval in the backtest",
+        "  min_share: 0.5 # promote a partition when half of its models qualify",
+    )
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(lines)
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"[{', '.join(map(_scalar, names))}]"
+
+
+def _scalar(value: Any) -> str:
+    """One value on one line, in quotes where YAML would read it as something else."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
+from many_models.adapters.spark.shard_work import (
+    ScoredShard,
+    ScoringRun,
+    ScoringTask,
+    TrainedShard,
+    score_task,
+    train_task,
+    write_champions,
+)
+from many_models.core.registration import ModelVersion
+from many_models.core.sharding import Shard
+from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
+
+USE_CASE = make_use_case(candidates=["seasonal_naive", "ridge"])
+GROUPS = {
+    ("s1", "bread"): make_series(USE_CASE, "2024-01-01", noisy_weeks(90)),
+    ("s1", "milk"): make_series(USE_CASE, "2024-01-01", noisy_weeks(90, seed=1)),
+    ("s1", "salt"): make_series(USE_CASE, "2024-03-25", [2.0]),
+}
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Shard:
+    path = f"{tmp_path}/shard.parquet"
+    write_parquet(make_shard(USE_CASE, GROUPS), path)
+    return Shard("s1", 0, groups=3, rows=181, data_through="2024-03-30 00:00:00", path=path)
+
+
+@pytest.fixture
+def trained(shard: Shard, tmp_path: Path) -> TrainedShard:
+    return train_task(shard, USE_CASE, f"{tmp_path}/scratch")
+
+
+def _put_in_production(trained: TrainedShard, folder: Path) -> dict[str, ModelVersion]:
+    """Champions of the trained groups, each in a folder of its own."""
+    champions = {}
+    for number, row in enumerate(read_parquet(trained.path).to_pylist()):
+        if row["payload"] is not None:
+            place = folder / str(number)
+            place.mkdir(parents=True)
+            (place / "model.pkl").write_bytes(row["payload"])
+            tags = {"payload_sha256": row["payload_sha256"]}
+            champions[row["group_key"]] = ModelVersion(row["item"], 3, "run", str(place), tags)
+    return champions
+
+
+def _score(shard: Shard, champions: str | None, folder: Path, origin: str) -> ScoredShard:
+    run = ScoringRun(USE_CASE, str(folder / "scratch"), origin, None)
+    return score_task(ScoringTask(shard, champions), run)
+
+
+def _sources(scored: ScoredShard) -> list[tuple[str, str, str | None, int | None]]:
+    rows = read_parquet(scored.ledger).to_pylist()
+    return [(r["item"], r["source"], r["reason"], r["model_version"]) for r in rows]
+
+
+def test_a_trained_shard_has_a_row_and_a_payload_with_its_digest(trained: TrainedShard) -> None:
+    rows = {row["item"]: row for row in read_parquet(trained.path).to_pylist()}
+    assert trained.partition == "s1"
+    assert trained.statuses == {"trained": 2, "skipped": 1}
+    assert rows.keys() == {"bread", "milk", "salt"}
+    assert rows["salt"]["payload"] is None
+    assert rows["milk"]["payload_sha256"] == hashlib.sha256(rows["milk"]["payload"]).hexdigest()
+
+
+def test_a_task_that_spark_runs_twice_leaves_two_files(
+    shard: Shard, trained: TrainedShard, tmp_path: Path
+) -> None:
+    again = train_task(shard, USE_CASE, f"{tmp_path}/scratch")
+    assert again.path != trained.path
+    columns = ["group_key", "payload_sha256"]
+    assert read_parquet(again.path, columns).equals(read_parquet(trained.path, columns))
+
+
+def test_a_group_is_served_by_its_champion_and_else_by_the_baseline(
+    shard: Shard, trained: TrainedShard, tmp_path: Path
+) -> None:
+    champions = _put_in_production(trained, tmp_path / "production")
+    del champions["store=s1,item=milk"]
+    listed = f"{tmp_path}/champions.parquet"
+    write_champions(champions, listed)
+
+    scored = _score(shard, listed, tmp_path, "2024-03-30")
+
+    assert _sources(scored) == [
+        ("bread", "model", None, 3),
+        ("milk", "baseline", "no_champion", None),
+        ("salt", "baseline", "no_champion", None),
+    ]
+    assert scored.sources == {"model": 1, "baseline": 2}
+    assert read_parquet(scored.predictions).num_rows == 3 * USE_CASE.horizon
+
+
+def test_a_payload_that_was_changed_is_not_loaded(
+    shard: Shard, trained: TrainedShard, tmp_path: Path
+) -> None:
+    champions = _put_in_production(trained, tmp_path / "production")
+    location = Path(champions["store=s1,item=bread"].location)
+    touched = tmp_path / "touched"
+    (location / "model.pkl").write_bytes(
+        b"cposix\nsystem\n(S'touch " + str(touched).encode() + b"'\ntR."
+    )
+    write_champions(champions, f"{tmp_path}/champions.parquet")
+
+    scored = _score(shard, f"{tmp_path}/champions.parquet", tmp_path, "2024-03-30")
+
+    assert not touched.exists()
+    assert _sources(scored)[:2] == [
+        ("bread", "baseline", "champion_failed", None),
+        ("milk", "model", None, 3),
+    ]
+    error = read_parquet(scored.ledger)["error"][0].as_py()
+    assert "has SHA-256" in error
+    assert "bread" in error
+
+
+def test_champions_of_other_shards_are_not_read(
+    shard: Shard, trained: TrainedShard, tmp_path: Path
+) -> None:
+    champions = _put_in_production(trained, tmp_path / "production")
+    elsewhere = ModelVersion("x", 1, "run", f"{tmp_path}/a pipe", {"payload_sha256": "0"})
+    write_champions(champions | {"store=s1,item=x": elsewhere}, f"{tmp_path}/champions.parquet")
+    import os
+
+    os.mkfifo(f"{tmp_path}/a pipe")  # whoever reads it waits forever
+    scored = _score(shard, f"{tmp_path}/champions.parquet", tmp_path, "2024-03-30")
+    assert scored.sources == {"model": 2, "baseline": 1}
+
+
+def test_what_was_not_ingested_yet_is_missing_and_no_zero(shard: Shard, tmp_path: Path) -> None:
+    late = _score(shard, None, tmp_path, "2024-04-06")
+    rows = read_parquet(late.predictions).to_pylist()
+    bread = [row["prediction"] for row in rows if row["item"] == "bread"]
+    assert bread == GROUPS["s1", "bread"]["sold"][-7:]
