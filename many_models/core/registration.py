@@ -30,6 +30,37 @@ TRAINING_RUN_TAG = "training_run"
 TRAINING_VERSION_TAG = "training_version"
 """With ``training_run``: the version of the training registry that a production model came from."""
 
+DAGSTER_RUN_TAG = "dagster_run_id"
+"""The run that trained the model."""
+
+PROMOTED_AT_TAG = "promoted_at"
+PROMOTED_BY_TAG = "promoted_by"
+"""The run that promoted the model; ``promoted_at`` is the moment, in UTC, as ISO 8601 has it."""
+
+REPLACES_TAG = "replaces"
+"""Written by the registry: the version that was champion before; absent when there was none."""
+
+ROLLED_BACK_AT_TAG = "rolled_back_at"
+ROLLED_BACK_BY_TAG = "rolled_back_by"
+ROLLED_BACK_TO_TAG = "rolled_back_to"
+"""The version that became champion instead, or ``baseline``."""
+
+ROLLBACK_REASON_TAG = "rollback_reason"
+ROLLBACK_ID_TAG = "rollback_id"
+"""One for each rollback, however many models it concerns and however often it is tried."""
+
+_OF_ONE_VERSION = frozenset(
+    {
+        LOCATION_TAG,
+        REPLACES_TAG,
+        ROLLED_BACK_AT_TAG,
+        ROLLED_BACK_BY_TAG,
+        ROLLED_BACK_TO_TAG,
+        ROLLBACK_REASON_TAG,
+        ROLLBACK_ID_TAG,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
@@ -56,11 +87,12 @@ class ModelRecord:
         return {key: self.tags[key] for key in keys if key in self.tags}
 
     def version_tags(self) -> dict[str, str]:
-        """Tags of the version but for its location: ``tags`` and the digest of the payload.
+        """Tags of the version but for what the registry adds: ``tags`` and the payload's digest.
 
-        A record that was read from a registry brings its location there; it means nothing here.
+        A record that was read from a registry brings its location and its history as a champion
+        there; they mean nothing here.
         """
-        own = {key: value for key, value in self.tags.items() if key != LOCATION_TAG}
+        own = {key: value for key, value in self.tags.items() if key not in _OF_ONE_VERSION}
         return {**own, PAYLOAD_SHA256_TAG: sha256(self.payload).hexdigest()}
 
 
@@ -87,10 +119,11 @@ class RegistrationFailure:
 class Promotion:
     """What became of one model on its way to production.
 
-    ``version`` is production's version (None when failed); ``error`` is set when failed.
+    ``version`` is production's version (None when failed); ``error`` is set when failed. What was
+    rolled back before stays so: ``version`` is the one that was.
     """
 
     name: str
-    outcome: Literal["promoted", "unchanged", "failed"]
+    outcome: Literal["promoted", "unchanged", "rolled_back", "failed"]
     version: ModelVersion | None = None
     error: str | None = None

@@ -29,6 +29,8 @@ _PREDICTIONS = ["origin", "time", "periods_ahead", "prediction", "lower", "upper
 _TAGS = [
     *("use_case", "partition_key", "metric", "dagster_run_id", "verdict"),
     *("artifact_location", "training_run", "training_version"),
+    *("promoted_at", "promoted_by", "replaces"),
+    *("rolled_back_at", "rolled_back_by", "rolled_back_to", "rollback_reason", "rollback_id"),
 ]
 
 RESULT_COLUMNS = LAKE_COLUMNS.union(_GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _TAGS)

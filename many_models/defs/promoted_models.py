@@ -44,6 +44,7 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
                 training=training_registry.open(use_case),
                 production=production_registry.open(use_case),
                 results=results,
+                run_id=context.run.run_id,
             )
             stage.count(partitions=len(keys), rows=sum(p.promoted for p in found.values()))
         describe_partitions(
@@ -53,8 +54,14 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
                 for k, p in found.items()
             },
         )
+        if stay := sum(partition.rolled_back for partition in found.values()):
+            context.log.warning(
+                "%d accepted models stay rolled back; train them again to promote them", stay
+            )
         total = sum(partition.champions for partition in found.values())
-        return dg.MaterializeResult(metadata={"champions_of_all_partitions": total})
+        return dg.MaterializeResult(
+            metadata={"champions_of_all_partitions": total, "rolled_back_of_all_partitions": stay}
+        )
 
     return promoted_models
 

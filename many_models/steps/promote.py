@@ -13,19 +13,23 @@ from typing import Any
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.promotion import promote
 from many_models.core.errors import RegistryError
-from many_models.core.registration import TRAINING_RUN_TAG, TRAINING_VERSION_TAG
+from many_models.core.registration import DAGSTER_RUN_TAG, TRAINING_RUN_TAG, TRAINING_VERSION_TAG
 from many_models.core.use_case import UseCase
 from many_models.steps.results import Results
 
 
 @dataclass(frozen=True, slots=True)
 class PromotedPartition:
-    """What promotion did in one partition."""
+    """What promotion did in one partition.
+
+    ``rolled_back`` are accepted models that were champions and were rolled back: train them again.
+    """
 
     promoted: int
     unchanged: int
     failed: int
     champions: int
+    rolled_back: int = 0
 
 
 def promote_partitions(
@@ -35,8 +39,11 @@ def promote_partitions(
     training: MlflowRegistry,
     production: MlflowRegistry,
     results: Results,
+    run_id: str | None = None,
 ) -> dict[str, PromotedPartition]:
     """Copy the accepted models of each partition's last training run to production as champions.
+
+    ``run_id`` is the run that promotes; the models tell it from then on.
 
     Raises:
         RegistryError: a partition's last training run has no verdict; nothing is promoted then.
@@ -45,8 +52,8 @@ def promote_partitions(
     wanted = {(row["model_name"], row["model_version"]) for row in accepted}
     versions = [
         version
-        for run_id in sorted({row["run_id"] for row in accepted})
-        for version in training.versions(use_case.name, {"dagster_run_id": run_id})
+        for trained_by in sorted({row["run_id"] for row in accepted})
+        for version in training.versions(use_case.name, {DAGSTER_RUN_TAG: trained_by})
         if (version.name, version.version) in wanted
     ]
     reasons = {
@@ -55,7 +62,7 @@ def promote_partitions(
     }
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     partition_of = {row["model_name"]: row["partition"] for row in accepted}
-    for outcome in promote(training, production, versions, reasons):
+    for outcome in promote(training, production, versions, reasons, run_id):
         counts[partition_of[outcome.name]][outcome.outcome] += 1
     champions: dict[str, int] = defaultdict(int)
     for champion in production.champions(use_case.name, partitions):
@@ -66,6 +73,7 @@ def promote_partitions(
             unchanged=counts[name]["unchanged"],
             failed=counts[name]["failed"],
             champions=champions[name],
+            rolled_back=counts[name]["rolled_back"],
         )
         for name in partitions
     }

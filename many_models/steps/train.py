@@ -28,6 +28,7 @@ from many_models.core.ledger import training_schema
 from many_models.core.metrics import METRICS
 from many_models.core.model import load_model
 from many_models.core.registration import (
+    DAGSTER_RUN_TAG,
     PARTITION_KEY_TAG,
     ModelRecord,
     ModelVersion,
@@ -139,7 +140,7 @@ class _Registrar:
             "trained_through": str(row["trained_through"]),
             "data_version": str(self.data_version),
             "code_version": __version__,
-            "dagster_run_id": self.run.run_id,
+            DAGSTER_RUN_TAG: self.run.run_id,
         }
 
     def _example(self, trained: Sequence[TrainedShard]) -> pd.DataFrame | None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
+from many_models.adapters.registry.aliases import point_alias
 from many_models.adapters.registry.artifact_template import Identity, Templates
 from many_models.adapters.registry.connection import unreachable
 from many_models.adapters.registry.database import RegistryDatabase, RegistryTransaction
@@ -25,6 +26,7 @@ from many_models.core.registration import (
     CANDIDATE_TAG,
     LOCATION_TAG,
     PARTITION_TAG,
+    REPLACES_TAG,
     ModelRecord,
     ModelVersion,
     RegistrationFailure,
@@ -145,7 +147,12 @@ class BulkWriter:
             try:
                 with transaction.savepoint():
                     numbers = transaction.add(new, self._place, alias)
-                return [_version(n, number) for n, number in zip(new, numbers, strict=True)]
+                    added = [(n.name, number) for n, number in zip(new, numbers, strict=True)]
+                    replaced = point_alias(transaction, alias, added) if alias else {}
+                return [
+                    _version(registration, key[1], replaced.get(key))
+                    for registration, key in zip(new, added, strict=True)
+                ]
             except self._database.refusals as error:
                 if len(new) > 1:
                     break
@@ -157,8 +164,10 @@ class BulkWriter:
         return first + self._add(transaction, new[half:], alias)
 
 
-def _version(new: Registration, number: int) -> ModelVersion:
+def _version(new: Registration, number: int, replaces: int | None) -> ModelVersion:
     tags = {**new.tags, LOCATION_TAG: new.location}
+    if replaces is not None:
+        tags[REPLACES_TAG] = str(replaces)
     return ModelVersion(new.name, number, new.run_id, new.location, tags)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from many_models.adapters.registry.connection import unreachable
-from many_models.adapters.registry.reader import Details
+from many_models.adapters.registry.reader import Details, as_histories
 from many_models.adapters.registry.search import (
     models_named,
     one_of_filters,
@@ -14,6 +14,7 @@ from many_models.adapters.registry.search import (
     search_runs,
     search_versions,
     tag_filter,
+    tagged_filter,
 )
 from many_models.core.registration import (
     CHAMPION,
@@ -22,6 +23,7 @@ from many_models.core.registration import (
     USE_CASE_TAG,
     ModelVersion,
 )
+from many_models.core.rollback import ChampionHistory
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -83,6 +85,30 @@ class ClientReader:
             (v for v in found if tags.items() <= v.tags.items()),
             key=lambda v: (v.name, v.version),
         )
+
+    def tagged(self, use_case: str, key: str) -> list[ModelVersion]:
+        """Every version of a use case with a tag ``key``, whatever it says, by name and version."""
+        condition = f"{tag_filter(USE_CASE_TAG, use_case)} AND {tagged_filter(key)}"
+        found = [self._version(version) for version in search_versions(self._client, condition)]
+        return sorted(
+            (v for v in found if v.tags.get(USE_CASE_TAG) == use_case),
+            key=lambda v: (v.name, v.version),
+        )
+
+    def histories(self, names: Collection[str]) -> dict[str, ChampionHistory]:
+        """All versions, and the champion, of those of ``names`` that are registered models."""
+        champions = {
+            model.name: int(model.aliases[CHAMPION])
+            for model in models_named(self._client, names)
+            if CHAMPION in model.aliases
+        }
+        wanted = set(names)
+        versions: dict[str, list[ModelVersion]] = {}
+        for condition in one_of_filters("name", sorted(wanted)):
+            for version in search_versions(self._client, condition):
+                if version.name in wanted:
+                    versions.setdefault(version.name, []).append(self._version(version))
+        return as_histories(versions, champions)
 
     def metrics(self, versions: Sequence[ModelVersion]) -> dict[str, dict[str, float]]:
         """Metrics by ``run_id``; infinity comes back as the largest float."""

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from many_models.adapters.registry.search import models_named
 from many_models.core.registration import (
     CANDIDATE_TAG,
     LOCATION_TAG,
+    REPLACES_TAG,
     ModelRecord,
     ModelVersion,
     RegistrationFailure,
@@ -39,12 +41,21 @@ from many_models.core.registration import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
+    from mlflow.entities.model_registry import RegisteredModel
 
 logger = logging.getLogger(__name__)
 
 LOGGED_MODEL_NAME = "model"
 _CHUNK = 100  # records looked up together; payloads of so many are in memory at once
 _VERSIONS_TAG = "mlflow.modelVersions"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A registered model as it was found, or left: its tags, and versions by alias."""
+
+    tags: Mapping[str, str]
+    aliases: Mapping[str, int]
 
 
 class ClientWriter:
@@ -74,12 +85,12 @@ class ClientWriter:
         iterator = iter(records)
         while chunk := list(islice(iterator, _CHUNK)):
             found = models_named(self._client, (record.name for record in chunk))
-            known = {model.name: dict(model.tags) for model in found}
+            known = {model.name: _found(model) for model in found}
             for record in chunk:
                 yield self._try(record, known, alias)
 
     def _try(
-        self, record: ModelRecord, known: dict[str, dict[str, str]], alias: str | None
+        self, record: ModelRecord, known: dict[str, _Known], alias: str | None
     ) -> ModelVersion | RegistrationFailure:
         try:
             version = self._write(record, known.get(record.name), alias)
@@ -88,7 +99,12 @@ class ClientWriter:
                 raise unreachable(self._uri, error) from error
             logger.warning("model %s was not registered: %s", record.name, error)
             return RegistrationFailure(record.name, f"{type(error).__name__}: {error}")
-        known[record.name] = dict(version.tags)
+        before = known.get(record.name) or _Known(record.model_tags(), {})
+        if alias is None:
+            known[record.name] = before
+        else:
+            tags, aliases = {**before.tags, **record.model_tags()}, {alias: version.version}
+            known[record.name] = _Known(tags, {**before.aliases, **aliases})
         return version
 
     def _is_failing(self, error: Exception) -> bool:
@@ -103,9 +119,7 @@ class ClientWriter:
             return True
         return False
 
-    def _write(
-        self, record: ModelRecord, known: Mapping[str, str] | None, alias: str | None
-    ) -> ModelVersion:
+    def _write(self, record: ModelRecord, known: _Known | None, alias: str | None) -> ModelVersion:
         template = self._templates.of(record)
         own = record.version_tags()
         run_id = self._client.create_run(
@@ -120,6 +134,8 @@ class ClientWriter:
         if known is None:
             known = self._ensure_registered(record)
         tags = {**own, LOCATION_TAG: model.artifact_location}
+        if alias is not None and alias in known.aliases:
+            tags[REPLACES_TAG] = str(known.aliases[alias])
         version = self._create_version(record.name, model.model_id, run_id, tags)
         if alias is not None:
             self._point(alias, record, version, known)
@@ -173,8 +189,8 @@ class ClientWriter:
             write_local_files(Path(scratch, "model"), files)
             self._client.log_model_artifacts(model.model_id, str(Path(scratch, "model")))
 
-    def _ensure_registered(self, record: ModelRecord) -> dict[str, str]:
-        """Make the registered model unless there is one; returns its tags."""
+    def _ensure_registered(self, record: ModelRecord) -> _Known:
+        """Make the registered model unless there is one; returns what is known of it."""
         from mlflow import MlflowException
 
         tags = record.model_tags()
@@ -183,18 +199,16 @@ class ClientWriter:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return dict(self._client.get_registered_model(record.name).tags)
-        return tags
+            return _found(self._client.get_registered_model(record.name))
+        return _Known(tags, {})
 
-    def _point(
-        self, alias: str, record: ModelRecord, version: int, known: Mapping[str, str]
-    ) -> None:
+    def _point(self, alias: str, record: ModelRecord, version: int, known: _Known) -> None:
         """Point ``alias`` to ``version``, whose keys the registered model takes over.
 
         Only then: by its tags the registered model is found as what stands under the alias.
         """
         for key, value in record.model_tags().items():
-            if known.get(key) != value:
+            if known.tags.get(key) != value:
                 _retry_once(self._client.set_registered_model_tag, record.name, key, value)
         _retry_once(self._client.set_registered_model_alias, record.name, alias, str(version))
 
@@ -209,6 +223,11 @@ class ClientWriter:
         value = json.dumps([{"name": name, "version": version}])
         self._client.set_logged_model_tags(model_id, {_VERSIONS_TAG: value})
         return version
+
+
+def _found(model: RegisteredModel) -> _Known:
+    aliases = {alias: int(version) for alias, version in model.aliases.items()}
+    return _Known(dict(model.tags), aliases)
 
 
 def _retry_once(write: Callable[[str, str, str], object], name: str, key: str, value: str) -> None:

@@ -94,7 +94,7 @@ class RegistryTransaction:
 
     def __init__(self, cursor: Any, is_postgres: bool) -> None:
         self._cursor = cursor
-        self._is_postgres = is_postgres
+        self.is_postgres = is_postgres
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -109,10 +109,10 @@ class RegistryTransaction:
             self._cursor.execute("RELEASE SAVEPOINT part")
 
     def add(self, new: Sequence[Registration], place: Place, alias: str | None) -> list[int]:
-        """Write everything about ``new``; returns their version numbers.
+        """Write everything about ``new`` but the alias; returns their version numbers.
 
-        ``alias`` comes to point at them, and the registered models take over their tags; those of
-        others stay as they are, for they tell what stands under the alias.
+        Where they are to stand under ``alias``, the registered models take over their tags; those
+        of others stay as they are, for they tell what stands there.
         """
         known = self._last_versions({registration.name for registration in new})
         numbered: list[tuple[Registration, int]] = []
@@ -122,11 +122,13 @@ class RegistryTransaction:
             numbered.append((registration, last[registration.name]))
         self._add_models(numbered, known, alias)
         for table, rows in build_rows(numbered, place).items():
-            self._insert(table, rows)
-        if alias is not None:
-            flips = {registration.name: version for registration, version in numbered}
-            self._upsert(tables.ALIASES, [(WORKSPACE, n, alias, v) for n, v in flips.items()])
+            self.insert(table, rows)
         return [version for _, version in numbered]
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Rows of a SELECT, whose parameters are written as question marks."""
+        self._cursor.execute(self._sql(sql), parameters)
+        return [tuple(row) for row in self._cursor.fetchall()]
 
     def _last_versions(self, names: set[str]) -> dict[str, int]:
         """Highest version number of those names that are registered."""
@@ -136,10 +138,9 @@ class RegistryTransaction:
             f" WHERE m.workspace = '{WORKSPACE}' AND m.name IN ({{}}) GROUP BY m.name"
         )
         found: dict[str, int] = {}
-        for part in _parts(sorted(names)):
+        for part in parts(sorted(names)):
             marks = ",".join("?" * len(part))
-            self._cursor.execute(self._sql(sql.format(marks)), part)
-            found.update(self._cursor.fetchall())
+            found.update(self.query(sql.format(marks), part))
         return found
 
     def _add_models(
@@ -156,44 +157,46 @@ class RegistryTransaction:
             if is_new or alias is not None:
                 tags.update({(key, new.name): value for key, value in new.model_tags.items()})
         fresh = [(WORKSPACE, n, t, t, None) for n, t in sorted(models.items()) if n not in known]
-        self._insert(tables.REGISTERED_MODELS, fresh)
+        self.insert(tables.REGISTERED_MODELS, fresh)
         touched = [(t, WORKSPACE, n) for n, t in sorted(models.items()) if n in known]
-        self._many(
+        self.many(
             "UPDATE registered_models SET last_updated_time = ? WHERE workspace = ? AND name = ?",
             touched,
         )
-        self._upsert(
+        self.upsert(
             tables.REGISTERED_MODEL_TAGS,
             [(WORKSPACE, name, key, value) for (key, name), value in sorted(tags.items())],
         )
 
-    def _insert(self, table: Table, rows: Sequence[Row]) -> None:
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Write rows that are not there yet."""
         if not rows:
             return
         columns = ", ".join(f'"{name}"' for name in table.columns)
-        if self._is_postgres:
+        if self.is_postgres:
             self._cursor.copy_expert(f"COPY {table.name} ({columns}) FROM STDIN", _as_copied(rows))
         else:
             marks = ", ".join("?" * len(table.columns))
             sql = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"
             self._cursor.executemany(sql, rows)
 
-    def _upsert(self, table: Table, rows: Sequence[Row]) -> None:
+    def upsert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows, or set what is not their key where they are there; each key once."""
         rest = [name for name in table.columns if name not in table.key]
         values = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
         columns = ", ".join(f'"{name}"' for name in table.columns)
         key = ", ".join(f'"{name}"' for name in table.key)
-        self._many(
+        self.many(
             f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(table.columns))})"
             f" ON CONFLICT ({key}) DO UPDATE SET {values}",
             rows,
         )
 
-    def _many(self, sql: str, rows: Sequence[Row]) -> None:
+    def many(self, sql: str, rows: Sequence[Row]) -> None:
+        """Execute one statement for each of ``rows``."""
         if not rows:
             return
-        if self._is_postgres:
+        if self.is_postgres:
             from psycopg2.extras import execute_batch
 
             execute_batch(self._cursor, self._sql(sql), rows, page_size=500)
@@ -201,10 +204,11 @@ class RegistryTransaction:
             self._cursor.executemany(sql, rows)
 
     def _sql(self, sql: str) -> str:
-        return sql.replace("?", "%s") if self._is_postgres else sql
+        return sql.replace("?", "%s") if self.is_postgres else sql
 
 
-def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+def parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """``items`` in as many parts as queries can hold them."""
     for start in range(0, len(items), _IN_ONE_QUERY):
         yield items[start : start + _IN_ONE_QUERY]
 

@@ -19,6 +19,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pandas as pd
 
 from many_models.adapters.registry.bulk_writer import BulkWriter
+from many_models.adapters.registry.champion_changes import (
+    BulkChampionChanger,
+    ClientChampionChanger,
+)
 from many_models.adapters.registry.client_reader import ClientReader
 from many_models.adapters.registry.client_writer import ClientWriter
 from many_models.adapters.registry.connection import (
@@ -49,11 +53,13 @@ from many_models.core.errors import RegistryError
 from many_models.core.registration import (
     LOCATION_TAG,
     PAYLOAD_SHA256_TAG,
+    ROLLED_BACK_AT_TAG,
     USE_CASE_TAG,
     ModelRecord,
     ModelVersion,
     RegistrationFailure,
 )
+from many_models.core.rollback import ChampionChange, ChampionHistory, Rollback
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -184,6 +190,30 @@ class MlflowRegistry:
     def versions(self, use_case: str, tags: Mapping[str, str] | None = None) -> list[ModelVersion]:
         """Every version of a use case that carries all of ``tags``, by name and version."""
         return self._reader.versions({USE_CASE_TAG: use_case, **(tags or {})})
+
+    def rolled_back(self, use_case: str) -> list[ModelVersion]:
+        """Every version of a use case that was rolled back, by name and version."""
+        return self._reader.tagged(use_case, ROLLED_BACK_AT_TAG)
+
+    def histories(self, names: Collection[str]) -> dict[str, ChampionHistory]:
+        """All versions, and the champion, of those of ``names`` that are registered models."""
+        return self._reader.histories(names)
+
+    def roll_back(self, changes: Sequence[ChampionChange], rollback: Rollback) -> None:
+        """Carry ``changes`` out, each model once, and write ``rollback`` on what was champion.
+
+        In one transaction where the registry is a database that we know, else one by one.
+
+        Raises:
+            RegistryError: when a champion is another than the change says, or the registry fails.
+        """
+        database = self._database.database
+        changer = (
+            ClientChampionChanger(self._client, self.uri)
+            if database is None
+            else BulkChampionChanger(database, self.uri)
+        )
+        changer.roll_back(changes, rollback)
 
     def metrics(self, versions: Sequence[ModelVersion]) -> dict[str, dict[str, float]]:
         """Metrics by ``run_id`` of ``versions``; infinity comes back as the largest float."""

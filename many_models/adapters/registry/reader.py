@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from many_models.core.registration import ModelVersion
+from many_models.core.rollback import ChampionHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,14 @@ class ModelReader(Protocol):
         """Every version that carries all of ``tags``, by name and version."""
         ...
 
+    def tagged(self, use_case: str, key: str) -> list[ModelVersion]:
+        """Every version of a use case with a tag ``key``, whatever it says, by name and version."""
+        ...
+
+    def histories(self, names: Collection[str]) -> dict[str, ChampionHistory]:
+        """All versions, and the champion, of those of ``names`` that are registered models."""
+        ...
+
     def metrics(self, versions: Sequence[ModelVersion]) -> dict[str, dict[str, float]]:
         """Metrics by ``run_id``; infinity comes back as the largest float."""
         ...
@@ -44,3 +53,15 @@ class ModelReader(Protocol):
     def details(self, versions: Sequence[ModelVersion]) -> dict[str, Details]:
         """What belongs to ``versions``, by ``run_id``; those whose run is gone are left out."""
         ...
+
+
+def as_histories(
+    versions: Mapping[str, Sequence[ModelVersion]], champions: Mapping[str, int]
+) -> dict[str, ChampionHistory]:
+    """Histories of models by name, from their versions in any order."""
+    return {
+        name: ChampionHistory(
+            name, champions.get(name), tuple(sorted(found, key=lambda v: v.version))
+        )
+        for name, found in sorted(versions.items())
+    }

@@ -35,6 +35,11 @@ def tag_filter(key: str, value: str) -> str:
     return f"tags.`{key}` {'LIKE' if replaced else '='} '{pattern}'"
 
 
+def tagged_filter(key: str) -> str:
+    """Condition that holds for every model with a tag ``key``, whatever it says."""
+    return f"tags.`{key}` LIKE '%'"
+
+
 def one_of_filters(attribute: str, values: Iterable[str]) -> Iterator[str]:
     """Conditions, each short enough for one query, that together hold for all of ``values``.
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from many_models.adapters.registry.connection import unreachable
 from many_models.adapters.registry.database import RegistryDatabase, Row
-from many_models.adapters.registry.reader import Details
+from many_models.adapters.registry.reader import Details, as_histories
 from many_models.adapters.registry.rows import WORKSPACE
 from many_models.core.registration import (
     CHAMPION,
@@ -21,6 +21,7 @@ from many_models.core.registration import (
     USE_CASE_TAG,
     ModelVersion,
 )
+from many_models.core.rollback import ChampionHistory
 
 _IN_ONE_QUERY = 5_000
 
@@ -49,6 +50,11 @@ AND EXISTS (
 _FIRST_TAG = """
 (SELECT w.workspace, w.name, w.version FROM model_version_tags w
  WHERE w.workspace = '{workspace}' AND w.key = ? AND w.value = ?) f
+JOIN model_versions v ON v.workspace = f.workspace AND v.name = f.name AND v.version = f.version
+"""
+_TAGGED = """
+(SELECT w.workspace, w.name, w.version FROM model_version_tags w
+ WHERE w.workspace = '{workspace}' AND w.key = ?) f
 JOIN model_versions v ON v.workspace = f.workspace AND v.name = f.name AND v.version = f.version
 """
 
@@ -107,6 +113,29 @@ class SqlReader:
             [*first, *(text for item in rest for text in item)],
         )
         return sorted(found, key=lambda v: (v.name, v.version))
+
+    def tagged(self, use_case: str, key: str) -> list[ModelVersion]:
+        """Every version of a use case with a tag ``key``, whatever it says, by name and version."""
+        found = self._versions(
+            _TAGGED.format(workspace=WORKSPACE), _WITH_TAG, [key, USE_CASE_TAG, use_case]
+        )
+        return sorted(found, key=lambda v: (v.name, v.version))
+
+    def histories(self, names: Collection[str]) -> dict[str, ChampionHistory]:
+        """All versions, and the champion, of those of ``names`` that are registered models."""
+        champions: dict[str, int] = {}
+        versions: dict[str, list[ModelVersion]] = {}
+        select = (
+            f"SELECT name, version FROM registered_model_aliases WHERE workspace = '{WORKSPACE}'"
+        )
+        for part in _parts(sorted(set(names))):
+            among = f"IN ({_marks(part)})"
+            # The champions first: each is then among the versions, whatever is written meanwhile.
+            sql = f"{select} AND alias = ? AND name {among}"
+            champions.update(self._query(sql, [CHAMPION, *part]))
+            for version in self._versions("model_versions v", f"AND v.name {among}", part):
+                versions.setdefault(version.name, []).append(version)
+        return as_histories(versions, champions)
 
     def metrics(self, versions: Sequence[ModelVersion]) -> dict[str, dict[str, float]]:
         """Metrics by ``run_id``; infinity comes back as the largest float."""
