@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from many_models import __version__, settings
+from many_models.cli_champions import history, models, rollback
 from many_models.cli_new import new
+from many_models.cli_use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
 from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import load_use_case
@@ -31,16 +33,6 @@ if TYPE_CHECKING:
 
 CHECK_FAILED = 3
 WITHHELD_SHOWN = 10
-
-
-class UseCaseFile(click.ParamType[UseCase]):
-    """A use case: a YAML file, or the name of one that comes with the package."""
-
-    name = "use_case.yaml"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> UseCase:
-        packaged = settings.PACKAGED_USE_CASES / f"{value}.yaml"
-        return load_use_case(packaged if packaged.is_file() else Path(value))
 
 
 class Commands(click.Group):
@@ -61,7 +53,8 @@ def main() -> None:
     settings.fill_environment(os.environ)
 
 
-main.add_command(new)
+for command in (new, models, history, rollback):
+    main.add_command(command)
 
 
 @main.command()
@@ -151,27 +144,6 @@ def status(use_case: UseCase, as_json: bool) -> None:
         click.echo(json.dumps(asdict(found), indent=2, default=str))
     else:
         _print_status(found)
-
-
-@main.command()
-@click.argument("use_case", type=UseCaseFile())
-@click.option("--partition", "-p", "partitions", multiple=True, help="Only of this partition.")
-@click.option("--limit", default=20, show_default=True, help="Print at most so many; 0 for all.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def models(use_case: UseCase, partitions: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """List the champions in the production registry."""
-    from many_models.defs.resources import build_registry
-
-    registry = build_registry(use_case, "production", os.environ)
-    found = registry.champions(use_case.name, partitions or None)
-    shown = found[:limit] if limit else found
-    if as_json:
-        click.echo(json.dumps([asdict(version) for version in shown], indent=2))
-        return
-    for version in shown:
-        score, candidate = float(version.tags["score"]), version.tags["candidate"]
-        click.echo(f"{version.name:50} v{version.version:<4} {candidate:18} {score:8.3f}")
-    click.echo(f"{len(shown)} of {len(found)} champions, with {use_case.validation.metric}")
 
 
 @main.command()

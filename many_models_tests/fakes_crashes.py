@@ -39,8 +39,29 @@ latest = {v.name: v for v in training.versions("grocery")}
 print("ready", flush=True)
 list(promote(training, production, list(latest.values()), {}))
 """,
+    "rollback": """
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.core.rollback import Rollback, latest_promotion, plan_rollback
+from many_models_tests.fakes_models import constant_record
+from datetime import UTC, datetime
+import sys
+count = int(sys.argv[1])
+production = MlflowRegistry(sys.argv[4], sys.argv[5], "production")
+records = [constant_record(f"m{n}", partition=str(n % 9)) for n in range(count)]
+records.sort(key=lambda record: record.tags["partition"])
+list(production.register(records, alias="champion"))
+print("ready", flush=True)
+for partition in map(str, range(9)):
+    chosen = latest_promotion(production.champions("grocery", [partition]))
+    plan = plan_rollback(chosen, production.histories([v.name for v in chosen]), partition)
+    production.roll_back(plan.changes, Rollback(partition, datetime.now(UTC), "ann", "a try"))
+""",
 }
-"""Programs that say "ready", then write ``argv[1]`` models; other arguments: URIs and folders."""
+"""Programs that say "ready", then write ``argv[1]`` models; other arguments: URIs and folders.
+
+Each takes as many registries as it uses, training before production. ``rollback`` promotes so many
+models before it is ready, and takes them back, partition by partition.
+"""
 
 
 def start(action: str, models: int, *registries: MlflowRegistry) -> subprocess.Popen[str]:
@@ -104,3 +125,11 @@ def half_promoted(production: MlflowRegistry, size: int) -> list[str]:
     """Partitions that have some, but not all ``size`` of their champions."""
     counts = Counter(c.tags["partition"] for c in production.champions("grocery"))
     return [partition for partition, count in counts.items() if count != size]
+
+
+def half_rolled_back(production: MlflowRegistry) -> list[str]:
+    """Partitions whose champions are not all of one version, though they changed together."""
+    versions: dict[str, set[int]] = {}
+    for champion in production.champions("grocery"):
+        versions.setdefault(champion.tags["partition"], set()).add(champion.version)
+    return [partition for partition, numbers in versions.items() if len(numbers) != 1]

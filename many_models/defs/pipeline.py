@@ -10,6 +10,7 @@ from many_models.defs.jobs import build_jobs
 from many_models.defs.predictions import build_predictions, build_predictions_check
 from many_models.defs.promoted_models import build_promoted_models, build_promoted_models_check
 from many_models.defs.raw_data import build_raw_data, build_raw_data_checks
+from many_models.defs.rollback import build_rollback_job
 from many_models.defs.trained_models import build_trained_models, build_trained_models_checks
 
 
@@ -37,5 +38,5 @@ def _build(use_case: UseCase) -> dg.Definitions:
             build_promoted_models_check(use_case, promoted_models.key),
             build_predictions_check(use_case, predictions.key),
         ],
-        jobs=build_jobs(use_case),
+        jobs=[*build_jobs(use_case), build_rollback_job(use_case)],
     )

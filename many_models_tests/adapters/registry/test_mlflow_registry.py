@@ -68,10 +68,12 @@ def test_leaves_what_stock_log_model_leaves(registry: MlflowRegistry) -> None:
         constant_record("grocery.ours", 4.0, group_key="7"),
         metrics={"mase": 0.5, "worst": math.nan},
     )
-    (ours,) = register(registry, [record], alias="champion", example=ROWS)
-    stock = log_with_stock_mlflow(replace(record, name="grocery.theirs"), ours)
+    for _ in range(2):
+        (ours,) = register(registry, [record], alias="champion", example=ROWS)
+        stock = log_with_stock_mlflow(replace(record, name="grocery.theirs"), ours)
 
-    assert _left_by(registry, "grocery.ours") == _left_by(registry, stock)
+        assert _left_by(registry, "grocery.ours") == _left_by(registry, stock)
+    assert ours.tags["replaces"] == "1"
 
 
 def log_with_stock_mlflow(record: ModelRecord, like: ModelVersion) -> str:
@@ -83,7 +85,8 @@ def log_with_stock_mlflow(record: ModelRecord, like: ModelVersion) -> str:
     model = pickle.loads(record.payload)
     files = load_files(like.location, like.tags["payload_sha256"], like.name)
     requirements = files["requirements.txt"].decode().splitlines()
-    tags = {key: value for key, value in like.tags.items() if key != "artifact_location"}
+    added = ("artifact_location", "replaces")  # to versions, by the registry
+    tags = {key: value for key, value in like.tags.items() if key not in added}
     source = {"mlflow.source.name": "many-models", "mlflow.source.type": "JOB"}
     experiment_id = client.get_run(like.run_id).info.experiment_id
     with mlflow.start_run(experiment_id=experiment_id, run_name=record.name, tags=source):
@@ -101,10 +104,13 @@ def log_with_stock_mlflow(record: ModelRecord, like: ModelVersion) -> str:
         )
     client.set_logged_model_tags(info.model_id, source)
     location = client.get_logged_model(info.model_id).artifact_location
-    client.set_model_version_tag(record.name, "1", "artifact_location", location)
+    version = str(info.registered_model_version)
+    client.set_model_version_tag(record.name, version, "artifact_location", location)
+    if "replaces" in like.tags:
+        client.set_model_version_tag(record.name, version, "replaces", like.tags["replaces"])
     for key in ("use_case", "partition", "group_key"):
         client.set_registered_model_tag(record.name, key, tags[key])
-    client.set_registered_model_alias(record.name, "champion", "1")
+    client.set_registered_model_alias(record.name, "champion", version)
     return record.name
 
 
@@ -119,7 +125,7 @@ def _left_by(registry: MlflowRegistry, name: str) -> dict[str, Any]:
     files = load_files(model.artifact_location, version.tags["payload_sha256"], name)
     found = {
         "version": dict(version),
-        "location": client.get_model_version_download_uri(name, "1"),
+        "location": client.get_model_version_download_uri(name, str(version.version)),
         "registered": dict(client.get_registered_model(name), latest_versions=None),
         "run": run.to_dictionary(),
         "history": [
@@ -149,6 +155,30 @@ def test_a_second_registration_makes_a_version_and_moves_the_alias(
     assert champion.version == 2
     assert registry.champions("grocery", ["17"]) == []
     assert pickle.loads(registry.read(champion).payload) == ConstantModel(2.0)
+
+
+def test_a_version_says_what_it_replaced_under_the_alias(registry: MlflowRegistry) -> None:
+    register(registry, [constant_record("a")], alias="champion")
+    register(registry, [constant_record("a"), constant_record("b")])  # challengers
+    both = [constant_record("a"), constant_record("a"), constant_record("b")]
+    outcomes = register(registry, both, alias="champion")
+
+    replaced = [(v.name, v.version, v.tags.get("replaces")) for v in outcomes]
+    assert replaced == [("a", 3, "1"), ("a", 4, "3"), ("b", 2, None)]
+    assert registry.versions("grocery")[2:4] == outcomes[:2]
+    assert [v.tags.get("replaces") for v in registry.versions("grocery")] == [
+        *(None, None, "1", "3"),
+        *(None, None),
+    ]
+
+
+def test_what_a_version_went_through_elsewhere_is_not_told_of_its_copy(
+    registry: MlflowRegistry,
+) -> None:
+    gone = {"replaces": "7", "rolled_back_at": "2026-01-01", "rollback_reason": "bad"}
+    (version,) = register(registry, [constant_record("a", **gone)], alias="champion")
+    assert not gone.keys() & version.tags.keys()
+    assert registry.versions("grocery") == [version]
 
 
 def test_a_challenger_of_another_partition_leaves_the_champion_where_it_is(

@@ -63,6 +63,8 @@ def test_promoted_models_are_champions_with_their_origin_and_verdict(
     assert champion.tags["training_run"] == a.run_id
     assert champion.tags["training_version"] == "1"
     assert champion.tags["verdict"] == "beats baseline"
+    assert "promoted_at" in champion.tags
+    assert "promoted_by" not in champion.tags  # nobody said which run this is
     assert champion.tags["payload_sha256"] == a.tags["payload_sha256"]
     assert production.metrics([champion])[champion.run_id] == {"mase": 0.1}
 
@@ -105,6 +107,7 @@ def test_a_newer_training_version_replaces_the_champion(
 
     assert outcome.version is not None
     assert outcome.version.version == 2
+    assert outcome.version.tags["replaces"] == "1"
     assert _champion_values(production) == {"a": 3.0, "b": 2.0}
 
 

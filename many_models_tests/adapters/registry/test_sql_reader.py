@@ -38,6 +38,12 @@ def test_finds_what_mlflow_finds(registry: MlflowRegistry, through_client: Mlflo
         assert registry.champion(name) == through_client.champion(name)
     found = registry.versions("grocery")
     assert registry.metrics(found) == through_client.metrics(found)
+    for key in ("run_id", "replaces", "no such tag"):
+        assert registry._reader.tagged("grocery", key) == through_client._reader.tagged(
+            "grocery", key
+        )
+    for names in (["m0", "m1", "m7", "m8", "not there"], []):
+        assert registry.histories(names) == through_client.histories(names)
     assert list(registry.read_all(found)) == list(through_client.read_all(found))
 
 
