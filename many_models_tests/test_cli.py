@@ -160,7 +160,9 @@ def test_a_misused_command_ends_with_two(arguments: list[str]) -> None:
 
 def test_help_names_every_command() -> None:
     text = call("--help").output
-    for command in ("run", "demo", "new", "simulate", "status", "models", "check", "ui"):
+    for command in ("run", "demo", "new", "simulate", "status", "check", "ui"):
+        assert f"\n  {command} " in text
+    for command in ("models", "history", "rollback"):
         assert f"\n  {command} " in text
 
 

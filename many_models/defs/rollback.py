@@ -36,9 +36,8 @@ def build_rollback_job(use_case: UseCase) -> dg.JobDefinition:
         store: StoreResource,
     ) -> None:
         run = context.run
-        order = Rollback(
-            run.root_run_id or run.run_id, datetime.now(UTC), f"run {run.run_id}", config.reason
-        )
+        by = f"run {run.run_id}"
+        order = Rollback(find_rollback_id(run), datetime.now(UTC), by, config.reason)
         selection = Selection.of(key=config.key, partition=config.partition, run=config.run)
         production = production_registry.open(use_case)
         found = plan(use_case, selection, order.id, production)
@@ -60,6 +59,11 @@ def build_rollback_job(use_case: UseCase) -> dg.JobDefinition:
         roll_back()
 
     return rollback
+
+
+def find_rollback_id(run: dg.DagsterRun) -> str:
+    """The run, or the one that it tries again."""
+    return run.root_run_id or run.run_id
 
 
 def _describe(found: RollbackPlan) -> dict[str, dg.MetadataValue[Any]]:

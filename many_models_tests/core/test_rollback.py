@@ -15,14 +15,21 @@ from many_models.core.rollback import (
 )
 
 RUNS = {1: "r1", 2: "r2", 3: "r3", 4: "r4"}
-UNDONE = {"rolled_back_at": "2026-01-05", "rollback_id": "other"}
 
 
-def version(number: int, replaces: int | None = None, name: str = "a", **tags: str) -> ModelVersion:
+def version(
+    number: int, replaces: int | str | None = None, name: str = "a", **tags: str
+) -> ModelVersion:
     replaced = {} if replaces is None else {"replaces": str(replaces)}
     known = {"partition": "17", "partition_key": f"item={name}", "promoted_by": RUNS[number]}
     known |= {"promoted_at": f"2026-01-0{number}T00:00:00.000+00:00"}
     return ModelVersion(name, number, "", "", {**known, **replaced, **tags})
+
+
+def undone(
+    number: int, replaces: int | None = None, name: str = "a", by: str = "other"
+) -> ModelVersion:
+    return version(number, replaces, name, rolled_back_at="2026-01-05", rollback_id=by)
 
 
 def history(champion: int | None, *versions: ModelVersion) -> dict[str, ChampionHistory]:
@@ -48,21 +55,21 @@ def test_a_first_champion_gives_way_to_the_baseline() -> None:
 
 
 def test_rolling_back_again_goes_one_further_and_never_forth() -> None:
-    versions = version(1), version(2, replaces=1), version(3, replaces=2, **UNDONE)
+    versions = version(1), version(2, replaces=1), undone(3, replaces=2)
     assert targets([versions[1]], history(2, *versions)) == {2: 1}
-    undone = versions[0], version(2, replaces=1, **UNDONE), versions[2]
-    assert targets([versions[0]], history(1, *undone)) == {1: None}
+    later = versions[0], undone(2, replaces=1), versions[2]
+    assert targets([versions[0]], history(1, *later)) == {1: None}
 
 
 def test_what_was_promoted_after_a_rollback_gives_way_to_what_was_champion_then() -> None:
-    versions = version(1), version(2, replaces=1, **UNDONE), version(3, replaces=1)
+    versions = version(1), undone(2, replaces=1), version(3, replaces=1)
     assert targets([versions[2]], history(3, *versions)) == {3: 1}
 
 
 def test_a_version_that_was_rolled_back_is_passed_over() -> None:
-    versions = version(1), version(2, replaces=1, **UNDONE), version(3, replaces=2)
+    versions = version(1), undone(2, replaces=1), version(3, replaces=2)
     assert targets([versions[2]], history(3, *versions)) == {3: 1}
-    first = version(1, **UNDONE), version(2, replaces=1)
+    first = undone(1), version(2, replaces=1)
     assert targets([first[1]], history(2, *first)) == {2: None}
 
 
@@ -75,7 +82,7 @@ def test_for_a_version_that_was_deleted_the_next_older_champion_stands() -> None
 
 @pytest.mark.parametrize("nonsense", ["", "x", "-1", "2", "9"])
 def test_what_no_version_can_have_replaced_is_not_followed(nonsense: str) -> None:
-    odd = version(2, **{"replaces": nonsense})
+    odd = version(2, replaces=nonsense)
     assert targets([odd], history(2, version(1), odd)) == {2: None}
 
 
@@ -87,18 +94,17 @@ def test_a_model_that_was_in_another_partition_goes_back_there() -> None:
 
 def test_models_with_a_later_champion_stay_and_so_do_those_rolled_back_before() -> None:
     superseded = history(2, version(1), version(2, replaces=1))
-    undone = history(None, version(1, name="b", **UNDONE))
+    before = history(None, undone(1, name="b"))
     current = history(1, version(1, name="c"))
-    histories = superseded | undone | current
+    histories = superseded | before | current
     plan = plan_rollback([h.versions[0] for h in histories.values()], histories, "mine")
     assert [change.name for change in plan.changes] == ["c"]
     assert (plan.superseded, plan.undone) == (("a",), ("b",))
 
 
 def test_tried_again_the_same_rollback_does_only_what_is_left() -> None:
-    mine = {"rollback_id": "mine", "rolled_back_at": "2026-01-05"}
-    done = history(1, version(1), version(2, replaces=1, **mine))
-    marked = history(2, version(1, name="b"), version(2, replaces=1, name="b", **mine))
+    done = history(1, version(1), undone(2, replaces=1, by="mine"))
+    marked = history(2, version(1, name="b"), undone(2, replaces=1, name="b", by="mine"))
     histories = done | marked
     chosen = [done["a"].versions[0], marked["b"].versions[1]]
 

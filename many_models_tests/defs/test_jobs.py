@@ -7,7 +7,7 @@ from many_models.defs.resources import build_resources
 from many_models_tests.fakes import make_use_case
 
 
-def test_a_use_case_has_one_job_for_each_kind_of_partition() -> None:
+def test_a_use_case_has_one_job_for_each_kind_of_partition_and_one_for_the_way_back() -> None:
     definitions = dg.Definitions.merge(
         build_many_models_defs(make_use_case()), dg.Definitions(resources=build_resources())
     )
@@ -20,6 +20,7 @@ def test_a_use_case_has_one_job_for_each_kind_of_partition() -> None:
         "sales_ingest": {"raw_data"},
         "sales_train": {"grouped_datasets", "trained_models", "promoted_models"},
         "sales_score": {"predictions"},
+        "sales_rollback": set(),
     }
     checks = {
         n: {k.name for k in j.asset_layer.asset_graph.asset_check_keys} for n, j in jobs.items()

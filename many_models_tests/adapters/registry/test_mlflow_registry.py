@@ -176,7 +176,7 @@ def test_what_a_version_went_through_elsewhere_is_not_told_of_its_copy(
     registry: MlflowRegistry,
 ) -> None:
     gone = {"replaces": "7", "rolled_back_at": "2026-01-01", "rollback_reason": "bad"}
-    (version,) = register(registry, [constant_record("a", **gone)], alias="champion")
+    (version,) = register(registry, [constant_record("a", 1.0, **gone)], alias="champion")
     assert not gone.keys() & version.tags.keys()
     assert registry.versions("grocery") == [version]
 
