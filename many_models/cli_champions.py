@@ -147,9 +147,9 @@ def _announce(found: RollbackPlan) -> None:
     text = f"{count:,} {_models(count)}"
     click.echo(f"{text}, of which {last:,} to the baseline" if last else text)
     if stay := len(found.superseded):
-        click.echo(f"{stay:,} {_models(stay)} stay: another version is champion by now")
+        click.echo(f"not of {stay:,} {_models(stay)}: another version is champion by now")
     if stay := len(found.undone):
-        click.echo(f"{stay:,} {_models(stay)} stay: rolled back before")
+        click.echo(f"not of {stay:,} {_models(stay)}: rolled back before")
 
 
 def _target(change: ChampionChange) -> str:

@@ -88,7 +88,7 @@ class Pipeline:
             results=self.results,
         )
 
-    def promote(self, *partitions: str) -> None:
+    def promote(self, *partitions: str, run_id: str = "run") -> None:
         judge_partitions(
             self.use_case,
             partitions,
@@ -103,6 +103,7 @@ class Pipeline:
             training=self.training,
             production=self.production,
             results=self.results,
+            run_id=run_id,
         )
 
     def score(self, origin: datetime, run_id: str = "run") -> ScoredOrigin:

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from many_models.core.errors import RegistryError
 from many_models.core.registration import CHAMPION
+from many_models.core.rollback import Rollback
 from many_models.core.use_case import UseCase
 from many_models.steps.promote import PromotedPartition, find_unqualified, promote_partitions
+from many_models.steps.rollback import Selection, carry_out, plan
 from many_models_tests.fakes import make_series, make_use_case, noisy_weeks
 from many_models_tests.pipelines import Pipeline
 
@@ -60,6 +63,29 @@ def test_promoting_again_leaves_the_champions_as_they_are(trained: Pipeline) -> 
     champions = trained.production.champions("sales")
     assert _promote(trained, "s1") == {"s1": PromotedPartition(0, 1, 0, 1)}
     assert trained.production.champions("sales") == champions
+
+
+def test_a_champion_that_was_rolled_back_serves_no_more_and_does_not_come_back(
+    trained: Pipeline,
+) -> None:
+    trained.promote("s1")
+    (first,) = trained.production.champions("sales")
+    trained.train("s1", run_id="second")
+    trained.promote("s1", run_id="the second promotion")
+    (second,) = trained.production.champions("sales")
+    assert second.tags["promoted_by"] == "the second promotion"
+    assert second.tags["replaces"] == str(first.version)
+
+    found = plan(USE_CASE, Selection.of(partition="s1"), "x", trained.production)
+    rollback = Rollback("x", datetime(2026, 1, 5, tzinfo=UTC), "ann", "bad prices")
+    carry_out(USE_CASE, found, rollback, production=trained.production, results=trained.results)
+
+    assert _promote(trained, "s1") == {"s1": PromotedPartition(0, 0, 0, 1, rolled_back=1)}
+    assert trained.production.champions("sales") == [first]
+    assert find_unqualified(USE_CASE, ["s1"], trained.production, trained.results) == {"s1": []}
+    trained.score(datetime(2024, 4, 9))
+    served = {row["model_version"] for row in trained.rows("scoring") if row["source"] == "model"}
+    assert served == {first.version}
 
 
 def test_a_champion_stays_when_its_challenger_does_not_qualify(trained: Pipeline) -> None:
