@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
 
 from many_models.adapters.registry.model_artifact import local_path
 from many_models.core.errors import RegistryError
@@ -70,6 +72,32 @@ def open_client(uri: str) -> MlflowClient:
     try:
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except Exception as error:
+        raise unreachable(uri, error) from error
+
+
+def reading_uri(uri: str) -> str:
+    """``uri`` such that a SQLite database cannot be written through it; others as they are."""
+    database = make_url(uri).database if uri.startswith("sqlite:") else None
+    if not database or database.startswith("file:"):
+        return uri
+    return f"sqlite:///{Path(database).absolute().as_uri()}?mode=ro&uri=true"
+
+
+def has_tables(uri: str) -> bool:
+    """Whether the store at ``uri`` was set up; a server is, and decides for itself.
+
+    Raises:
+        RegistryError: when the store cannot be reached.
+    """
+    if not is_database(uri):
+        return True
+    if uri.startswith("sqlite:") and not Path(make_url(uri).database or "").exists():
+        return False
+    try:
+        _require_answer(uri)
+        engine = sa.create_engine(reading_uri(uri), poolclass=NullPool)
+        return bool(sa.inspect(engine).has_table("model_versions"))
+    except (OSError, sa.exc.SQLAlchemyError) as error:
         raise unreachable(uri, error) from error
 
 
@@ -153,13 +181,15 @@ def as_tracking_uri(uri: str) -> Iterator[None]:
 
 
 def _require_reachable(uri: str) -> None:
-    """Answer in seconds what MLflow, which tries ten times over, answers in minutes."""
+    """Answer in seconds what MLflow, which tries ten times over, answers in minutes.
+
+    A new SQLite database is made.
+    """
     scheme = uri.split(":", 1)[0].split("+", 1)[0]
     try:
         if scheme == "sqlite":
             _prepare_sqlite(make_url(uri).database)
-        elif scheme in _PORTS:
-            _connect(uri, scheme)
+        _require_answer(uri)
     except (OSError, sqlite3.Error, ArgumentError, ValueError) as error:
         raise unreachable(uri, error) from error
 
@@ -172,6 +202,8 @@ def _prepare_sqlite(database: str | None) -> None:
     """
     if not database or database == ":memory:":
         raise ValueError("a registry must outlive its process; name a file, as in sqlite:///a.db")
+    if database.startswith("file:"):
+        return  # opened for reading: it is there
     path = Path(database)
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.exists() or path.stat().st_size == 0
@@ -182,10 +214,11 @@ def _prepare_sqlite(database: str | None) -> None:
         connection.close()
 
 
-def _connect(uri: str, scheme: str) -> None:
+def _require_answer(uri: str) -> None:
     parts = urlsplit(uri)
-    if parts.hostname is None:
-        return  # a database behind a Unix socket
+    scheme = parts.scheme.split("+", 1)[0]
+    if parts.hostname is None or scheme not in _PORTS:
+        return  # a file, or a database behind a Unix socket
     port = parts.port or _PORTS[scheme]
     try:
         socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()
