@@ -194,12 +194,12 @@ def _home() -> Path:
 
 def _read_status(use_case: UseCase) -> Status:
     from many_models.adapters.results.store import ResultStore
-    from many_models.defs.resources import build_registry
+    from many_models.defs.resources import build_champions
     from many_models.steps.results import Results
     from many_models.steps.status import read_status
 
     results = Results(ResultStore(os.environ[settings.STORE]), use_case)
-    return read_status(results, build_registry(use_case, "production", os.environ))
+    return read_status(results, build_champions(use_case, os.environ))
 
 
 def _print_status(found: Status) -> None:

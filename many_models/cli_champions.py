@@ -35,6 +35,7 @@ from many_models.core.use_case import UseCase
 
 if TYPE_CHECKING:
     from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+    from many_models.adapters.registry.readable_registry import ReadableRegistry
 
 CHANGES_SHOWN = 20
 _SAID = {
@@ -59,8 +60,7 @@ _COLUMNS = ("version", "promoted at (UTC)", "by run", "candidate", "score", "rep
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(use_case: UseCase, partitions: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List the champions in the production registry."""
-    registry = _production(use_case)
-    found = registry.champions(use_case.name, partitions or None)
+    found = _champions(use_case).champions(use_case.name, partitions or None)
     shown = found[:limit] if limit else found
     if as_json:
         click.echo(json.dumps([asdict(version) for version in shown], indent=2))
@@ -79,7 +79,7 @@ def history(use_case: UseCase, key: str, as_json: bool) -> None:
     """List the versions that one key had in production, and which is champion."""
     from many_models.steps.rollback import read_history
 
-    found = read_history(use_case, key, _production(use_case))
+    found = read_history(use_case, key, _champions(use_case))
     rows = [_described(version, found.champion) for version in reversed(found.versions)]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -130,6 +130,12 @@ def rollback(
         f"Rolled back {count:,} {_models(count)}; rollback {order.id}. The next predictions are "
         "made by these champions; those written before stay."
     )
+
+
+def _champions(use_case: UseCase) -> ReadableRegistry:
+    from many_models.defs.resources import build_champions
+
+    return build_champions(use_case, os.environ)
 
 
 def _production(use_case: UseCase) -> MlflowRegistry:

@@ -22,15 +22,17 @@ def examinations(
     """Examinations of the platform, and of the sources of some use cases, by what they examine."""
     from many_models.adapters.results.store import ResultStore
     from many_models.adapters.spark.session import check_java
-    from many_models.defs.resources import build_registry
+    from many_models.defs.resources import build_champions, build_registry
 
+    writing = {"production registry": lambda: build_registry(registries_of, "production", environ)}
     return {
         "Java": check_java,
         "Spark": lambda: _run_spark(environ[settings.SPARK_MASTER]),
         "lake": lambda: _write_to_lake(environ[settings.LAKE]),
         "result store": lambda: ResultStore(environ[settings.STORE]).check(),
         "training registry": lambda: build_registry(registries_of, "training", environ),
-        "production registry": lambda: build_registry(registries_of, "production", environ),
+        **(writing if environ[settings.PRODUCTION_REGISTRY] else {}),
+        "production registry, for reading": lambda: build_champions(registries_of, environ),
         **{f"source of {u.name}": partial(_reach_source, u, environ) for u in use_cases},
     }
 

@@ -21,6 +21,7 @@ TRAINING_REGISTRY = "MANY_MODELS_TRAINING_REGISTRY"
 TRAINING_ARTIFACTS = "MANY_MODELS_TRAINING_ARTIFACTS"
 PRODUCTION_REGISTRY = "MANY_MODELS_PRODUCTION_REGISTRY"
 PRODUCTION_ARTIFACTS = "MANY_MODELS_PRODUCTION_ARTIFACTS"
+PRODUCTION_READER = "MANY_MODELS_PRODUCTION_READER"
 USE_CASES = "MANY_MODELS_USE_CASES"
 
 PACKAGED_USE_CASES = Path(__file__).parent / "use_cases"
@@ -38,11 +39,18 @@ _DEFAULTS = {
 
 
 def fill_environment(environ: MutableMapping[str, str]) -> Path:
-    """Give every variable that is not set its default below the home folder; return that."""
+    """Give every variable that is not set its default below the home folder; return that.
+
+    Production is read where it is written, unless a reader is named. Where only a reader is named,
+    the registry for writing stays empty: such a process holds nothing that could write there.
+    """
     home = Path(environ.get(HOME) or ".many_models").expanduser().absolute()
     environ[HOME] = str(home)
+    if environ.get(PRODUCTION_READER):
+        environ.setdefault(PRODUCTION_REGISTRY, "")
     for name, default in _DEFAULTS.items():
         environ.setdefault(name, default.format(home=home))
+    environ[PRODUCTION_READER] = environ.get(PRODUCTION_READER) or environ[PRODUCTION_REGISTRY]
     return home
 
 

@@ -13,10 +13,11 @@ from pyspark.sql import SparkSession
 
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case import UseCase
 from many_models.steps.group import GroupedPartition, group_partitions
-from many_models.steps.judge import judge_partitions
+from many_models.steps.judge import PartitionVerdict, judge_partitions
 from many_models.steps.promote import promote_partitions
 from many_models.steps.results import Results
 from many_models.steps.score import ScoredOrigin, score_origin
@@ -63,6 +64,11 @@ class Pipeline:
     def production(self) -> MlflowRegistry:
         return self._registry("production")
 
+    @property
+    def champions(self) -> ReadableRegistry:
+        """Production, for those who only read it."""
+        return ReadableRegistry(self.production.uri, self.use_case.name)
+
     def _registry(self, name: str) -> MlflowRegistry:
         folder = self.folder / name
         artifacts = str(folder / "artifacts")
@@ -89,14 +95,7 @@ class Pipeline:
         )
 
     def promote(self, *partitions: str, run_id: str = "run") -> None:
-        judge_partitions(
-            self.use_case,
-            partitions,
-            spark=lambda: self.spark,
-            lake=self.lake,
-            production=self.production,
-            results=self.results,
-        )
+        self.judge(*partitions)
         promote_partitions(
             self.use_case,
             partitions,
@@ -106,6 +105,16 @@ class Pipeline:
             run_id=run_id,
         )
 
+    def judge(self, *partitions: str) -> dict[str, PartitionVerdict]:
+        return judge_partitions(
+            self.use_case,
+            partitions,
+            spark=lambda: self.spark,
+            lake=self.lake,
+            production=self.champions,
+            results=self.results,
+        )
+
     def score(self, origin: datetime, run_id: str = "run") -> ScoredOrigin:
         return score_origin(
             self.use_case,
@@ -113,7 +122,7 @@ class Pipeline:
             run_id,
             spark=self.spark,
             lake=self.lake,
-            production=self.production,
+            production=self.champions,
             results=self.results,
         )
 

@@ -119,6 +119,26 @@ def test_assets_follow_each_other() -> None:
     }
 
 
+def test_only_promotion_and_rollback_ask_for_the_right_to_write_production() -> None:
+    repository = load().get_repository_def()
+    needed = {
+        node.name: set(node.required_resource_keys)
+        for job in repository.get_all_jobs()
+        for node in job.all_node_defs
+        if isinstance(node, dg.OpDefinition)
+    }
+    writing = {name for name, keys in needed.items() if "production_registry" in keys}
+    reading = {name for name, keys in needed.items() if "champions" in keys}
+    assert writing == {
+        f"{name}_{step}" for name in PACKAGED for step in ("_promoted_models", "roll_back")
+    }
+    assert reading == {
+        f"{name}_{step}"
+        for name in PACKAGED
+        for step in ("trained_models_checks", "promoted_models_check", "_predictions")
+    }
+
+
 def test_packaged_use_cases_have_the_names_of_their_files() -> None:
     for name in PACKAGED:
         assert load_use_case(settings.PACKAGED_USE_CASES / f"{name}.yaml").name == name

@@ -33,8 +33,16 @@ def test_everything_that_a_run_needs_is_examined(tmp_path: Path) -> None:
         "result store",
         "training registry",
         "production registry",
+        "production registry, for reading",
         "source of sales",
     ]
+
+
+def test_a_process_that_only_reads_production_is_not_asked_to_write_there(tmp_path: Path) -> None:
+    environ = {settings.HOME: str(tmp_path), settings.PRODUCTION_READER: "sqlite:///prod.db"}
+    settings.fill_environment(environ)
+    names = [n for n in examinations([], USE_CASE, environ) if n.startswith("production")]
+    assert names == ["production registry, for reading"]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,12 @@ def test_everything_that_a_run_needs_is_examined(tmp_path: Path) -> None:
             settings.PRODUCTION_REGISTRY,
             "sqlite:///{blocked}/a.db",
             "check its URL",
+        ),
+        (
+            "production registry, for reading",
+            settings.PRODUCTION_READER,
+            "postgresql://reader@127.0.0.1:9/production",
+            "nothing answers at 127.0.0.1:9",
         ),
         ("source of sales", settings.HOME, "{blocked}", "Check its address"),
     ],

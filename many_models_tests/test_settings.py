@@ -37,6 +37,20 @@ def test_what_is_set_stays(tmp_path: Path) -> None:
     assert environ[settings.STORE] == "postgresql://host/results"
 
 
+def test_production_is_read_where_it_is_written(tmp_path: Path) -> None:
+    environ = {settings.HOME: str(tmp_path), settings.PRODUCTION_REGISTRY: "https://production"}
+    settings.fill_environment(environ)
+    assert environ[settings.PRODUCTION_READER] == "https://production"
+
+
+def test_who_is_given_a_reader_gets_no_registry_to_write_by_default(tmp_path: Path) -> None:
+    environ = {settings.HOME: str(tmp_path), settings.PRODUCTION_READER: "https://reader"}
+    settings.fill_environment(environ)
+    settings.fill_environment(environ)  # as a process that this one starts
+    assert environ[settings.PRODUCTION_REGISTRY] == ""
+    assert environ[settings.PRODUCTION_READER] == "https://reader"
+
+
 def test_a_home_with_braces_is_taken_as_it_is(tmp_path: Path) -> None:
     environ = {settings.HOME: f"{tmp_path}/{{odd}}"}
     settings.fill_environment(environ)

@@ -11,7 +11,12 @@ from many_models.core.use_case import UseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
-from many_models.defs.resources import LakeResource, RegistryResource, SparkResource, StoreResource
+from many_models.defs.resources import (
+    ChampionsResource,
+    LakeResource,
+    SparkResource,
+    StoreResource,
+)
 from many_models.steps.forecast_review import count_coverage, select_examples
 from many_models.steps.group import data_through
 from many_models.steps.results import timed
@@ -44,7 +49,7 @@ def build_predictions(
         context: dg.AssetExecutionContext,
         spark: SparkResource,
         lake: LakeResource,
-        production_registry: RegistryResource,
+        champions: ChampionsResource,
         store: StoreResource,
     ) -> dg.MaterializeResult[None]:
         results = store.open(use_case)
@@ -61,7 +66,7 @@ def build_predictions(
                     context.run.run_id,
                     spark=spark.open(),
                     lake=lake.open(),
-                    production=production_registry.open(use_case),
+                    production=champions.open(use_case),
                     results=results,
                 )
                 for key, origin in moments.items()

@@ -9,7 +9,7 @@ from many_models.core.use_case import UseCase
 from many_models.defs.asset_metadata import describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions
-from many_models.defs.resources import RegistryResource, StoreResource
+from many_models.defs.resources import ChampionsResource, RegistryResource, StoreResource
 from many_models.steps.promote import find_unqualified, promote_partitions
 from many_models.steps.results import timed
 
@@ -73,13 +73,13 @@ def build_promoted_models_check(use_case: UseCase, asset: dg.AssetKey) -> dg.Ass
     @dg.multi_asset_check(name=f"{use_case.name}_promoted_models_check", specs=specs)
     def promoted_models_check(
         context: dg.AssetCheckExecutionContext,
-        production_registry: RegistryResource,
+        champions: ChampionsResource,
         store: StoreResource,
     ) -> Iterator[Event]:
         found = find_unqualified(
             use_case,
             context.partition_keys,
-            production_registry.open(use_case),
+            champions.open(use_case),
             store.open(use_case),
         )
         results = {key: judge_champions(names) for key, names in found.items()}

@@ -11,9 +11,11 @@ from pyspark.sql import SparkSession
 from many_models import settings
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.adapters.results.store import ResultStore
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.spark.session import start_session
+from many_models.core.errors import RegistryError
 from many_models.core.use_case import UseCase
 from many_models.steps.results import Results
 
@@ -44,6 +46,15 @@ class RegistryResource(dg.ConfigurableResource[Any]):
         return _open_registry(self.uri, self.artifacts, use_case)
 
 
+class ChampionsResource(dg.ConfigurableResource[Any]):
+    """The production registry for those who only read it, with credentials for no more."""
+
+    uri: str
+
+    def open(self, use_case: UseCase) -> ReadableRegistry:
+        return _open_champions(self.uri, use_case)
+
+
 class StoreResource(dg.ConfigurableResource[Any]):
     """The SQL database of the ledger, the verdicts and the predictions."""
 
@@ -67,20 +78,37 @@ class SparkResource(LazyPySparkResource):
 
 
 def _open_registry(uri: str, artifacts: str, use_case: UseCase) -> MlflowRegistry:
+    if not uri:
+        raise RegistryError(
+            f"production cannot be written from here: {settings.PRODUCTION_REGISTRY} is not set, "
+            f"only {settings.PRODUCTION_READER} is, which is for reading. Promote where "
+            f"{settings.PRODUCTION_REGISTRY} names the registry with credentials that may write"
+        )
     registry = MlflowRegistry(uri, artifacts or None, use_case.name)
     registry.check()
     return registry
 
 
+def _open_champions(uri: str, use_case: UseCase) -> ReadableRegistry:
+    champions = ReadableRegistry(uri, use_case.name)
+    champions.check()
+    return champions
+
+
 def build_registry(
     use_case: UseCase, name: Literal["training", "production"], environ: Mapping[str, str]
 ) -> MlflowRegistry:
-    """One of the two registries outside of Dagster, from the same settings."""
+    """One of the two registries outside of Dagster, from the same settings, to be written."""
     uri, artifacts = {
         "training": (settings.TRAINING_REGISTRY, settings.TRAINING_ARTIFACTS),
         "production": (settings.PRODUCTION_REGISTRY, settings.PRODUCTION_ARTIFACTS),
     }[name]
     return _open_registry(environ[uri], environ[artifacts], use_case)
+
+
+def build_champions(use_case: UseCase, environ: Mapping[str, str]) -> ReadableRegistry:
+    """The production registry outside of Dagster, to be read."""
+    return _open_champions(environ[settings.PRODUCTION_READER], use_case)
 
 
 def build_resources() -> dict[str, dg.ConfigurableResource[Any]]:
@@ -97,5 +125,6 @@ def build_resources() -> dict[str, dg.ConfigurableResource[Any]]:
             uri=dg.EnvVar(settings.PRODUCTION_REGISTRY),
             artifacts=dg.EnvVar(settings.PRODUCTION_ARTIFACTS),
         ),
+        "champions": ChampionsResource(uri=dg.EnvVar(settings.PRODUCTION_READER)),
         "store": StoreResource(url=dg.EnvVar(settings.STORE)),
     }

@@ -14,7 +14,13 @@ from many_models.core.use_case import PromotionRules, UseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions
-from many_models.defs.resources import LakeResource, RegistryResource, SparkResource, StoreResource
+from many_models.defs.resources import (
+    ChampionsResource,
+    LakeResource,
+    RegistryResource,
+    SparkResource,
+    StoreResource,
+)
 from many_models.steps.group import read_shards
 from many_models.steps.judge import PartitionVerdict, judge_partitions
 from many_models.steps.results import timed
@@ -107,7 +113,7 @@ def build_trained_models_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.Ass
         context: dg.AssetCheckExecutionContext,
         spark: SparkResource,
         lake: LakeResource,
-        production_registry: RegistryResource,
+        champions: ChampionsResource,
         store: StoreResource,
     ) -> Iterator[Event]:
         results, keys = store.open(use_case), context.partition_keys
@@ -120,7 +126,7 @@ def build_trained_models_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.Ass
             keys,
             spark=spark.open,
             lake=lake.open(),
-            production=production_registry.open(use_case),
+            production=champions.open(use_case),
             results=results,
         )
         by_check = {

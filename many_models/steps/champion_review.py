@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from many_models.adapters.lake.arrow_files import read_parquet
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.backtest import fold_origins
 from many_models.core.registration import ModelVersion
 from many_models.core.use_case import UseCase
@@ -30,7 +30,7 @@ def measure_champions(
     *,
     spark: SparkSession,
     lake: Lake,
-    production: MlflowRegistry,
+    production: ReadableRegistry,
 ) -> dict[str, float]:
     """Mean absolute error of these champions in the latest fold, by composite key.
 

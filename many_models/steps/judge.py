@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import StoreError
 from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
 from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
@@ -42,7 +42,7 @@ def judge_partitions(
     *,
     spark: Callable[[], SparkSession],
     lake: Lake,
-    production: MlflowRegistry,
+    production: ReadableRegistry,
     results: Results,
 ) -> dict[str, PartitionVerdict]:
     """Judge the last training run of each partition by the use case's rules, and keep the verdicts.

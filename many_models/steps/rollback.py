@@ -14,6 +14,7 @@ from typing import Literal
 import pyarrow as pa
 
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import RegistryError, UseCaseError
 from many_models.core.keys import model_name, parse_group_key
 from many_models.core.registration import (
@@ -69,7 +70,7 @@ class Selection:
         raise UseCaseError("say what to roll back: a key, a partition or a run, and only one")
 
 
-def read_history(use_case: UseCase, key: str, production: MlflowRegistry) -> ChampionHistory:
+def read_history(use_case: UseCase, key: str, production: ReadableRegistry) -> ChampionHistory:
     """Every version that the model of one composite key had in production.
 
     Raises:

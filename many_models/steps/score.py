@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from many_models.adapters.lake.arrow_files import stream_parquet
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.connection import is_database
-from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.adapters.spark.shard_work import (
     ScoredShard,
     ScoringRun,
@@ -48,7 +48,7 @@ def score_origin(
     *,
     spark: SparkSession,
     lake: Lake,
-    production: MlflowRegistry,
+    production: ReadableRegistry,
     results: Results,
 ) -> ScoredOrigin:
     """Forecast the horizon after ``origin`` for every group, and replace that origin's slice."""
@@ -72,7 +72,7 @@ def score_shards(
     folder: str,
     *,
     spark: SparkSession,
-    registry: MlflowRegistry,
+    registry: ReadableRegistry,
 ) -> list[ScoredShard]:
     """Score shards in Spark with champions by partition and key; the results lie in ``folder``."""
     run = ScoringRun(

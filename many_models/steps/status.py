@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.steps.results import Results
 
 
@@ -30,7 +30,7 @@ class Status:
     seconds: dict[str, float]
 
 
-def read_status(results: Results, production: MlflowRegistry) -> Status:
+def read_status(results: Results, production: ReadableRegistry) -> Status:
     """Status of the use case that ``results`` belongs to; zeros for what was never run."""
     statuses = _count_statuses(results)
     origin, sources = _last_origin(results)

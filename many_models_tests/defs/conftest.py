@@ -21,7 +21,7 @@ from many_models import settings
 from many_models.core.scoring import prediction_schema, scoring_schema
 from many_models.core.sharding import Shard
 from many_models.core.use_case import UseCase
-from many_models.defs.resources import RegistryResource, SparkResource
+from many_models.defs.resources import ChampionsResource, RegistryResource, SparkResource
 from many_models.steps.forecast_review import Coverage
 from many_models.steps.group import Conservation, GroupedPartition
 from many_models.steps.judge import PartitionVerdict
@@ -168,6 +168,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
         monkeypatch.setattr(place, function)
     monkeypatch.setattr(SparkResource, "open", lambda _: None)
     monkeypatch.setattr(RegistryResource, "open", lambda *_: None)
+    monkeypatch.setattr(ChampionsResource, "open", lambda *_: None)
     return made
 
 

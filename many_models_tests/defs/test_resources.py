@@ -11,6 +11,7 @@ from many_models.core.errors import RegistryError, UseCaseError
 from many_models.defs.resources import (
     SourceResource,
     SparkResource,
+    build_champions,
     build_registry,
     build_resources,
 )
@@ -61,6 +62,21 @@ def test_training_and_production_are_two_registries(home: Path) -> None:
     assert not (home / "registry" / "production").exists()
     build_registry(make_use_case(), "production", environ)
     assert (home / "registry" / "production" / "mlflow.db").is_file()
+
+
+@pytest.mark.mlflow
+def test_production_that_nobody_wrote_to_is_read_as_empty_and_not_made(home: Path) -> None:
+    environ: dict[str, str] = {settings.HOME: str(home)}
+    settings.fill_environment(environ)
+    assert build_champions(make_use_case(), environ).champions("sales") == []
+    assert not (home / "registry").exists()
+
+
+def test_who_may_only_read_production_is_told_what_promoting_takes(tmp_path: Path) -> None:
+    environ = {settings.HOME: str(tmp_path), settings.PRODUCTION_READER: "https://reader"}
+    settings.fill_environment(environ)
+    with pytest.raises(RegistryError, match=r"MANY_MODELS_PRODUCTION_REGISTRY is not set, only"):
+        build_registry(make_use_case(), "production", environ)
 
 
 @pytest.mark.spark

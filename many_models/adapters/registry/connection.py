@@ -77,10 +77,13 @@ def open_client(uri: str) -> MlflowClient:
 
 def reading_uri(uri: str) -> str:
     """``uri`` such that a SQLite database cannot be written through it; others as they are."""
-    database = make_url(uri).database if uri.startswith("sqlite:") else None
-    if not database or database.startswith("file:"):
+    if not uri.startswith("sqlite"):
         return uri
-    return f"sqlite:///{Path(database).absolute().as_uri()}?mode=ro&uri=true"
+    url = make_url(uri)
+    if not url.database or url.database.startswith("file:"):
+        return uri
+    read_only = url.set(database=Path(url.database).absolute().as_uri())
+    return str(read_only.update_query_dict({"mode": "ro", "uri": "true"}))
 
 
 def has_tables(uri: str) -> bool:
@@ -91,7 +94,7 @@ def has_tables(uri: str) -> bool:
     """
     if not is_database(uri):
         return True
-    if uri.startswith("sqlite:") and not Path(make_url(uri).database or "").exists():
+    if uri.startswith("sqlite") and not Path(make_url(uri).database or "").exists():
         return False
     try:
         _require_answer(uri)
