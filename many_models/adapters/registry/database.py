@@ -108,6 +108,11 @@ class RegistryTransaction:
         finally:
             self._cursor.execute("RELEASE SAVEPOINT part")
 
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run a statement, whose parameters are written as question marks; rows that it touched."""
+        self._cursor.execute(self._sql(sql), parameters)
+        return int(self._cursor.rowcount)
+
     def add(self, new: Sequence[Registration], place: Place, alias: str | None) -> list[int]:
         """Write everything about ``new`` but the alias; returns their version numbers.
 

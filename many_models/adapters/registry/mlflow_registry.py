@@ -29,6 +29,7 @@ from many_models.adapters.registry.connection import (
     resolve_source_tags,
     unreachable,
 )
+from many_models.adapters.registry.garbage import ClientGarbage, DatabaseGarbage, Garbage
 from many_models.adapters.registry.model_artifact import local_path
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.adapters.registry.rows import Place
@@ -38,6 +39,7 @@ from many_models.adapters.registry.writer import (
     WriterChoice,
     choose_database,
     choose_writer,
+    find_pack_folder,
 )
 from many_models.core.errors import RegistryError
 from many_models.core.registration import (
@@ -72,8 +74,8 @@ class MlflowRegistry(ReadableRegistry):
         super().__init__(uri, experiment, allow_bulk=allow_bulk)
         self.artifact_root = artifact_root
 
-    def _is_there(self) -> bool:
-        return True  # the first use makes it
+    def is_set_up(self) -> bool:
+        return True  # the first use does it
 
     @cached_property
     def _client(self) -> MlflowClient:
@@ -119,6 +121,25 @@ class MlflowRegistry(ReadableRegistry):
             raise
         except Exception as error:
             raise unreachable(self.uri, error) from error
+
+    def garbage(self) -> Garbage:
+        """What deletes versions and packs here.
+
+        Raises:
+            RegistryError: the packs are not where the settings say that this registry's are.
+        """
+        choice, found = self.writer, self._database
+        if found.database is None:
+            return ClientGarbage(self._client, self.uri, self._experiment_id, found.reason)
+        root = self.artifact_root
+        if root and choice.pack_folder and find_pack_folder(root) != choice.pack_folder:
+            raise RegistryError(
+                f"experiment {self.experiment!r} of registry {self.uri} keeps its packs in "
+                f"{choice.pack_folder}, but the settings name {root}: is this a copy, and are the "
+                "packs another registry's? Nothing is deleted. Name the folder in the settings "
+                "if they are not"
+            )
+        return DatabaseGarbage(found.database, self.uri, self._experiment_id, choice.pack_folder)
 
     def register(
         self,

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
+from pyarrow.fs import FileSelector, FileSystem, FSSpecHandler, PyFileSystem
 
 SCHEMES = ("file", "s3", "gs", "abfs", "abfss", "hdfs")
 """Where packs may stand; each has its entry point in ``pyproject.toml``."""
@@ -93,6 +96,49 @@ class PackSource:
             return os.pread(self._descriptor, length, offset)
         content: bytes = self._remote.read_at(length, offset)
         return content
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file where packs stand; ``modified`` is in UTC."""
+
+    uri: str
+    size: int
+    modified: datetime
+
+
+def list_files(folder: str) -> list[StoredFile]:
+    """All files in and below ``folder`` (a URI); none where there is no such folder."""
+    folder = folder.rstrip("/")
+    path = _path_of(folder)
+    if path is None:
+        filesystem, name = _open_filesystem(folder)
+        selector = FileSelector(name, allow_not_found=True, recursive=True)
+        depth, now = len(name.strip("/")), datetime.now(UTC)  # now, where a store tells no time
+        return [
+            StoredFile(f"{folder}{info.path.strip('/')[depth:]}", info.size, info.mtime or now)
+            for info in filesystem.get_file_info(selector)
+            if info.is_file
+        ]
+    found = []
+    for file in path.rglob("*"):
+        with suppress(FileNotFoundError):  # a pack may get its final name at this moment
+            status = file.stat()
+            if S_ISREG(status.st_mode):
+                modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                found.append(StoredFile(file.as_uri(), status.st_size, modified))
+    return found
+
+
+def delete_file(uri: str) -> None:
+    """Delete a file; that it is gone already is no error."""
+    path = _path_of(uri)
+    with suppress(FileNotFoundError):
+        if path is None:
+            filesystem, name = _open_filesystem(uri)
+            filesystem.delete_file(name)
+        else:
+            path.unlink()
 
 
 def _path_of(uri: str) -> Path | None:

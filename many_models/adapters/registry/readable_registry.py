@@ -21,6 +21,7 @@ from many_models.adapters.registry.connection import (
     with_driver,
 )
 from many_models.adapters.registry.model_artifact import PAYLOAD_FILE, PayloadError, load_files
+from many_models.adapters.registry.orphan_packs import packs_in_use
 from many_models.adapters.registry.reader import Details, ModelReader
 from many_models.adapters.registry.sql_reader import SqlReader
 from many_models.adapters.registry.writer import DatabaseChoice, choose_database
@@ -73,25 +74,34 @@ class ReadableRegistry:
         self, use_case: str, partitions: Collection[str] | None = None
     ) -> list[ModelVersion]:
         """Versions under alias ``champion``, sorted by name; of all partitions, or of some."""
-        return self._reader.champions(use_case, partitions) if self._is_there() else []
+        return self._reader.champions(use_case, partitions) if self.is_set_up() else []
 
     def champion(self, name: str) -> ModelVersion | None:
         """The version in production of the registered model ``name``, if there is one."""
-        return self._reader.champion(name) if self._is_there() else None
+        return self._reader.champion(name) if self.is_set_up() else None
 
     def versions(self, use_case: str, tags: Mapping[str, str] | None = None) -> list[ModelVersion]:
         """Every version of a use case that carries all of ``tags``, by name and version."""
-        if not self._is_there():
+        if not self.is_set_up():
             return []
         return self._reader.versions({USE_CASE_TAG: use_case, **(tags or {})})
 
     def rolled_back(self, use_case: str) -> list[ModelVersion]:
         """Every version of a use case that was rolled back, by name and version."""
-        return self._reader.tagged(use_case, ROLLED_BACK_AT_TAG) if self._is_there() else []
+        return self._reader.tagged(use_case, ROLLED_BACK_AT_TAG) if self.is_set_up() else []
 
     def histories(self, names: Collection[str]) -> dict[str, ChampionHistory]:
         """All versions, and the champion, of those of ``names`` that are registered models."""
-        return self._reader.histories(names) if self._is_there() else {}
+        return self._reader.histories(names) if self.is_set_up() else {}
+
+    def packs_in_use(self) -> frozenset[str]:
+        """Names of all packs that anything here refers to, where the database can be asked."""
+        if not self.is_set_up() or self._database.database is None:
+            return frozenset()
+        try:
+            return packs_in_use(self._database.database)
+        except self._database.database.failures as error:
+            raise unreachable(self.uri, error) from error
 
     def metrics(self, versions: Sequence[ModelVersion]) -> dict[str, dict[str, float]]:
         """Metrics by ``run_id`` of ``versions``; infinity comes back as the largest float."""
@@ -134,7 +144,7 @@ class ReadableRegistry:
             files=files,
         )
 
-    def _is_there(self) -> bool:
+    def is_set_up(self) -> bool:
         """Whether anybody has written to the registry; asked anew until somebody has."""
         return "_reader" in vars(self) or has_tables(self.uri)
 
