@@ -74,7 +74,7 @@ def load_files(
     """
     with _at_hand(location, "", name, registry_uri) as folder:
         if folder is None:
-            files = read_files(location, PAYLOAD_FILE, DESCRIPTION_FILE)
+            files = read_files(location, PAYLOAD_FILE, DESCRIPTION_FILE, is_checked=False)
         else:
             payload = (folder / PAYLOAD_FILE).read_bytes()
             files = {PAYLOAD_FILE: payload, **description_files(folder)}

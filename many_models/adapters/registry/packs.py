@@ -24,7 +24,7 @@ PREFIX = "pack+"
 _SUFFIX = ".pack"
 _ENTRY = struct.Struct("<QIIQ32s")
 _FIRST_READ = 1 << 16  # bytes: takes most models in one read
-_MODELS = 500
+MODELS_A_PACK = 500
 _BYTES = 1 << 28
 
 
@@ -56,7 +56,7 @@ class PackWriter:
     the context without it leaves nothing.
     """
 
-    def __init__(self, folder: str, models: int = _MODELS) -> None:
+    def __init__(self, folder: str, models: int = MODELS_A_PACK) -> None:
         self._folder = folder.rstrip("/")
         self._models = models
         self._unsealed: list[_Pack] = []
@@ -140,17 +140,23 @@ def read_payload(location: str) -> bytes:
     return _read(location, with_files=False)[0]
 
 
-def read_files(location: str, payload_file: str, description_file: str) -> dict[str, bytes]:
+def read_files(
+    location: str, payload_file: str, description_file: str, *, is_checked: bool = True
+) -> dict[str, bytes]:
     """Every file of the model at ``location``, the payload and the description under these names.
+
+    Whoever knows the payload's SHA-256 from a registry leaves away the check against the pack's.
 
     Raises:
         OSError: when the pack cannot be read, holds no such model, or its bytes were damaged.
     """
-    payload, files = _read(location, with_files=True)
+    payload, files = _read(location, with_files=True, is_checked=is_checked)
     return {payload_file: payload, description_file: files.pop(""), **files}
 
 
-def _read(location: str, *, with_files: bool) -> tuple[bytes, dict[str, bytes]]:
+def _read(
+    location: str, *, with_files: bool, is_checked: bool = False
+) -> tuple[bytes, dict[str, bytes]]:
     uri, offset = split_location(location)
     with PackSource(uri) as source:
         start = source.read(offset, _FIRST_READ)
@@ -168,8 +174,14 @@ def _read(location: str, *, with_files: bool) -> tuple[bytes, dict[str, bytes]]:
         payload = start[begin:end]
         if not with_files:
             return payload, {}
-        if sha256(payload).digest() != digest:
-            raise PackFormatError(f"{location}: the bytes of this model were damaged")
-        shared = json.loads(source.read(shared_offset, shared_length))
+        if is_checked and (found := sha256(payload)).digest() != digest:
+            raise PackFormatError(
+                f"{location}: the payload of this model was damaged: it has SHA-256 "
+                f"{found.hexdigest()}, and {digest.hex()} was written"
+            )
+        try:
+            shared = json.loads(source.read(shared_offset, shared_length))
+        except ValueError:
+            raise PackFormatError(f"{location}: the files that describe it were damaged") from None
     files = {name: text.encode() for name, text in shared.items()}
     return payload, {"": start[_ENTRY.size : begin], **files}
