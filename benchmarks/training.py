@@ -73,14 +73,14 @@ class Rivals:
 
     def by_shard(self) -> dict[str, str]:
         with self.lake.scratch(self.use_case, "benchmark") as scratch:
-            done = run_tasks(
+            bundles = run_tasks(
                 self.spark,
-                self.shards,
-                partial(train_task, use_case=self.use_case, folder=scratch.uri),
-                lambda shard: shard.groups,
+                [(shard,) for shard in self.shards],
+                partial(train_task, use_case=self.use_case, folder=scratch.uri, packing=None),
+                lambda bundle: bundle[0].groups,
                 Progress("trained", self.groups),
             )
-            tables = [read_parquet(shard.path) for shard in done]
+            tables = [read_parquet(shard.path) for done in bundles for shard in done]
         return _digests(pa.concat_tables(tables).to_pandas())
 
     def by_group(self) -> dict[str, str]:

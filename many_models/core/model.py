@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from many_models.core.candidates import FittedCandidate, forecast
+from many_models.core.candidates import FittedCandidate, SeasonalNaive, forecast
 from many_models.core.dataset import Floats, Ints
 from many_models.core.features import FeatureSpec, build_features, seasonal_naive
 from many_models.core.panel import Panel, fill_known
+from many_models.core.use_case import BASELINE, UseCase
 
 PICKLE_PROTOCOL = 5  # fixed, so that the same model gives the same bytes and the same SHA-256
 
@@ -133,6 +134,29 @@ def forecast_with_interval(
     prediction = forecast(fitted, x, naive, floor)
     lower = prediction - halfwidth
     return prediction, lower if floor is None else np.maximum(lower, floor), prediction + halfwidth
+
+
+def make_specimen(use_case: UseCase) -> ForecastModel:
+    """A model of no group that takes and returns the columns that all models of a use case do.
+
+    It has learnt nothing: all it has seen is zero.
+    """
+    spec = FeatureSpec.of(use_case)
+    return ForecastModel(
+        key=("",) * len(use_case.keys),
+        time_column=use_case.time.column,
+        spec=spec,
+        known_fill=tuple(feature.fill for feature in use_case.features.known),
+        candidate=BASELINE,
+        fitted=SeasonalNaive(),
+        origin=spec.memory,
+        history=spec.memory,
+        target=np.zeros(spec.memory),
+        last_known=np.zeros(len(spec.known)),
+        past=np.zeros((spec.memory, len(spec.past))),
+        halfwidth=0.0,
+        floor=use_case.prediction_floor,
+    )
 
 
 def dump_model(model: ForecastModel) -> tuple[bytes, str]:

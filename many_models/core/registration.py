@@ -63,11 +63,25 @@ _OF_ONE_VERSION = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model whose files stand in their place before it is registered, with ids in them.
+
+    ``sha256`` is the hex digest of its payload, as whoever wrote it computed it.
+    """
+
+    location: str
+    run_id: str
+    model_id: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRecord:
     """One model as it is to be registered.
 
     ``payload`` is a pickle of an estimator whose ``predict(DataFrame)`` returns a DataFrame with
-    the columns prediction, lower and upper. ``key_tags`` names those of ``tags`` that say which
+    the columns prediction, lower and upper. It is empty where ``stored`` says that it is written
+    already; a record has one of the two. ``key_tags`` names those of ``tags`` that say which
     group this is: they, the use case and the partition also go on the registered model itself.
     ``files`` are the descriptive files that stood beside the payload where the record was read
     from, by name; a model fresh from training has none yet.
@@ -80,6 +94,11 @@ class ModelRecord:
     tags: Mapping[str, str]
     key_tags: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    stored: StoredModel | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.payload) == (self.stored is not None):
+            raise ValueError(f"model {self.name} needs a payload, or to be stored, and not both")
 
     def model_tags(self) -> dict[str, str]:
         """Those of ``tags`` that also go on the registered model."""
@@ -93,7 +112,8 @@ class ModelRecord:
         there; they mean nothing here.
         """
         own = {key: value for key, value in self.tags.items() if key not in _OF_ONE_VERSION}
-        return {**own, PAYLOAD_SHA256_TAG: sha256(self.payload).hexdigest()}
+        digest = self.stored.sha256 if self.stored else sha256(self.payload).hexdigest()
+        return {**own, PAYLOAD_SHA256_TAG: digest}
 
 
 @dataclass(frozen=True, slots=True)

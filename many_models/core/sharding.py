@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,3 +61,24 @@ def assign_shards(
         filled_rows += count
         filled_groups += 1
     return shards
+
+
+def bundle_shards(
+    shards: Sequence[Shard], *, groups_max: int, bundles_min: int
+) -> list[tuple[Shard, ...]]:
+    """Shards that follow each other, put together so that few remain, of ``groups_max`` groups.
+
+    A shard is never divided: one that exceeds the limit is a bundle by itself. There are at least
+    ``bundles_min`` bundles, so that nobody waits while others work, unless there are fewer shards.
+    """
+    total = sum(shard.groups for shard in shards)
+    limit = min(groups_max, total // bundles_min)
+    bundles: list[tuple[Shard, ...]] = []
+    filled = limit
+    for shard in shards:
+        if filled + shard.groups > limit:
+            bundles.append(())
+            filled = 0
+        bundles[-1] += (shard,)
+        filled += shard.groups
+    return bundles

@@ -12,33 +12,42 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from many_models import __version__
 from many_models.adapters.lake.arrow_files import read_parquet
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.packing import Packing
+from many_models.adapters.registry.packs import MODELS_A_PACK
 from many_models.adapters.spark.shard_work import TrainedShard, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.keys import model_name
 from many_models.core.ledger import training_schema
 from many_models.core.metrics import METRICS
-from many_models.core.model import load_model
+from many_models.core.model import load_model, make_specimen
 from many_models.core.registration import (
     DAGSTER_RUN_TAG,
     PARTITION_KEY_TAG,
     ModelRecord,
     ModelVersion,
     RegistrationFailure,
+    StoredModel,
 )
+from many_models.core.sharding import Shard, bundle_shards
 from many_models.core.use_case import UseCase
 from many_models.steps.group import read_manifest
 from many_models.steps.results import Results
 
 logger = logging.getLogger(__name__)
+
+PAYLOAD = "payload"
+BUNDLES_A_CORE = 8  # so that the cores end at about the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +71,33 @@ def train_partitions(
     """Train, register and write down every group of these partitions; returns the ledger's rows."""
     manifest = read_manifest(use_case, lake, partitions)
     groups = sum(shard.groups for shard in manifest.shards)
+    packing = _find_packing(use_case, registry)
     with lake.scratch(use_case, "training") as scratch:
-        trained = run_tasks(
+        results_of_bundles = run_tasks(
             spark,
-            manifest.shards,
-            partial(train_task, use_case=use_case, folder=scratch.uri),
-            lambda shard: shard.groups,
+            _bundle(manifest.shards, spark),
+            partial(train_task, use_case=use_case, folder=scratch.uri, packing=packing),
+            lambda bundle: sum(shard.groups for shard in bundle),
             Progress("trained", groups),
         )
+        trained = [shard for bundle in results_of_bundles for shard in bundle]
         register = _Registrar(use_case, registry, run, manifest.version)
         ledger = pa.concat_tables(register.ledger_of(trained))
     results.replace("ledger", ledger, {"run_id": run.run_id, "partition": sorted(set(partitions))})
     results.create_views("ledger", "trained_at")
     return ledger
+
+
+def _bundle(shards: Sequence[Shard], spark: SparkSession) -> list[tuple[Shard, ...]]:
+    """Shards of one Spark task each: as many as fill a pack, but enough tasks for every core."""
+    bundles_min = spark.sparkContext.defaultParallelism * BUNDLES_A_CORE
+    return bundle_shards(shards, groups_max=MODELS_A_PACK, bundles_min=bundles_min)
+
+
+def _find_packing(use_case: UseCase, registry: MlflowRegistry) -> Packing | None:
+    """What Spark's tasks need to write packs; None where the registry wants the payloads itself."""
+    folder = registry.writer.pack_folder
+    return None if folder is None else Packing.of_models_like(make_specimen(use_case), folder)
 
 
 @dataclass(frozen=True)
@@ -87,30 +110,34 @@ class _Registrar:
     data_version: int
 
     def ledger_of(self, trained: Sequence[TrainedShard]) -> Iterator[pa.Table]:
-        models = sum(shard.statuses.get("trained", 0) for shard in trained)
+        columns = [name for name in training_schema(self.use_case).names if name != PAYLOAD]
+        tables = [read_parquet(shard.path, columns) for shard in trained]
         records = (
-            record for shard in trained for record in self._records(read_parquet(shard.path))
+            record
+            for shard, table in zip(trained, tables, strict=True)
+            for record in self._records(shard, table)
         )
-        example = self._example(trained)
-        outcomes = self.registry.register(records, example=example, total=models)
-        columns = [name for name in training_schema(self.use_case).names if name != "payload"]
-        for shard in trained:
-            table = read_parquet(shard.path, columns)
-            versions = [next(outcomes) for _ in range(shard.statuses.get("trained", 0))]
-            yield self._ledger(table, versions)
+        models = sum(shard.statuses.get("trained", 0) for shard in trained)
+        outcomes = self.registry.register(records, example=self._example(trained), total=models)
+        for shard, table in zip(trained, tables, strict=True):
+            yield self._ledger(table, list(islice(outcomes, shard.statuses.get("trained", 0))))
         list(outcomes)  # exhausted: lets the registry finish its work
 
-    def _records(self, table: pa.Table) -> Iterator[ModelRecord]:
-        for row in table.to_pylist():
-            if row["status"] == "trained":
-                yield self._record(row)
+    def _records(self, shard: TrainedShard, table: pa.Table) -> Iterator[ModelRecord]:
+        if not shard.statuses.get("trained"):
+            return
+        is_trained = pc.equal(table["status"], "trained")
+        payloads = read_parquet(shard.path, [PAYLOAD])[PAYLOAD].filter(is_trained)
+        for row, payload in zip(table.filter(is_trained).to_pylist(), payloads, strict=True):
+            yield self._record(row, payload.as_py())
 
-    def _record(self, row: dict[str, object]) -> ModelRecord:
+    def _record(self, row: dict[str, object], payload: bytes | dict[str, str]) -> ModelRecord:
         keys = tuple(str(row[name]) for name in self.use_case.keys)
         figures = {name: row[name] for name in ("score", "baseline_score", "coverage", *METRICS)}
         return ModelRecord(
             name=model_name(self.use_case.name, self.use_case.keys, keys),
-            payload=row["payload"],  # type: ignore[arg-type]
+            payload=payload if isinstance(payload, bytes) else b"",
+            stored=None if isinstance(payload, bytes) else StoredModel(**payload),
             metrics={
                 name: value
                 for name, value in figures.items()
@@ -144,38 +171,40 @@ class _Registrar:
         }
 
     def _example(self, trained: Sequence[TrainedShard]) -> pd.DataFrame | None:
-        """Raw rows for the signature: the first periods after what the first model has seen."""
+        """Raw rows for the signature: the first periods after what the first model has seen.
+
+        None where the tasks have given their models a signature.
+        """
         for shard in trained:
             if shard.statuses.get("trained"):
-                payloads = read_parquet(shard.path, ["payload"])["payload"].drop_null()
-                return load_model(payloads[0].as_py()).example()
+                payload = read_parquet(shard.path, [PAYLOAD])[PAYLOAD].drop_null()[0].as_py()
+                return load_model(payload).example() if isinstance(payload, bytes) else None
         return None
 
     def _ledger(
-        self, table: pa.Table, versions: Sequence[ModelVersion | RegistrationFailure]
+        self, table: pa.Table, outcomes: Sequence[ModelVersion | RegistrationFailure]
     ) -> pa.Table:
         """Ledger rows: what training said, and under which name and version the model stands."""
-        found = iter(versions)
-        rows = table.to_pylist()
-        for row in rows:
-            row.update(
-                run_id=self.run.run_id,
-                trained_at=self.run.started.replace(tzinfo=None),
-                data_version=self.data_version,
-                code_version=__version__,
-            )
-            if row["status"] != "trained":
-                continue
-            match next(found):
-                case ModelVersion() as version:
-                    row.update(
-                        model_name=version.name,
-                        model_version=version.version,
-                        model_run_id=version.run_id,
-                    )
-                case RegistrationFailure() as failure:
-                    row.update(status="failed", reason="registration_failed", error=failure.error)
-        return pa.Table.from_pylist(rows, schema=ledger_schema(self.use_case))
+        found = iter(outcomes)
+        statuses = table["status"].to_pylist()
+        by_row = [next(found) if status == "trained" else None for status in statuses]
+        versions = [o if isinstance(o, ModelVersion) else None for o in by_row]
+        errors = [o.error if isinstance(o, RegistrationFailure) else None for o in by_row]
+        refused = pa.array([error is not None for error in errors], pa.bool_())
+        columns: dict[str, object] = {
+            **{name: table[name] for name in table.column_names},
+            "status": pc.if_else(refused, "failed", table["status"]),
+            "reason": pc.if_else(refused, "registration_failed", table["reason"]),
+            "error": pc.if_else(refused, pa.array(errors, pa.string()), table["error"]),
+            "run_id": [self.run.run_id] * len(table),
+            "trained_at": [self.run.started.replace(tzinfo=None)] * len(table),
+            "data_version": [self.data_version] * len(table),
+            "code_version": [__version__] * len(table),
+            "model_name": [version and version.name for version in versions],
+            "model_version": [version and version.version for version in versions],
+            "model_run_id": [version and version.run_id for version in versions],
+        }
+        return pa.table(columns, schema=ledger_schema(self.use_case))
 
 
 def ledger_schema(use_case: UseCase) -> pa.Schema:

@@ -16,20 +16,25 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from many_models.adapters.registry.aliases import point_alias
-from many_models.adapters.registry.artifact_template import Identity, Templates
+from many_models.adapters.registry.artifact_template import Templates
 from many_models.adapters.registry.connection import unreachable
 from many_models.adapters.registry.database import RegistryDatabase, RegistryTransaction
-from many_models.adapters.registry.packs import PackWriter
+from many_models.adapters.registry.pack_place import PackSource
+from many_models.adapters.registry.packing import store_model
+from many_models.adapters.registry.packs import PackWriter, split_location
 from many_models.adapters.registry.record_rules import check_alias, check_location, check_record
 from many_models.adapters.registry.rows import Place, Registration
+from many_models.core.errors import RegistryError
 from many_models.core.registration import (
     CANDIDATE_TAG,
     LOCATION_TAG,
     PARTITION_TAG,
+    PAYLOAD_SHA256_TAG,
     REPLACES_TAG,
     ModelRecord,
     ModelVersion,
     RegistrationFailure,
+    StoredModel,
 )
 
 logger = logging.getLogger(__name__)
@@ -61,6 +66,7 @@ class BulkWriter:
         self._place = place
         self._pack_folder = pack_folder
         self._templates = Templates(example)
+        self._packs_seen: set[str] = set()
 
     def write_all(self, records: Iterable[ModelRecord], alias: str | None) -> Iterator[Outcome]:
         """Register ``records`` as new versions, one outcome for each, in their order.
@@ -89,40 +95,53 @@ class BulkWriter:
             yield chunk
 
     def _prepare(self, record: ModelRecord, packs: PackWriter) -> Prepared:
+        tags = record.version_tags()
         try:
             check_record(record)
-            template = self._templates.of(record)
+            if record.stored is None:
+                stored = self._store(record, packs, tags[PAYLOAD_SHA256_TAG])
+            else:
+                stored = self._find(record.stored)
+            check_location(stored.location)
+        except RegistryError:
+            raise
         except Exception as error:
             return _refused(record.name, error)
         now = time.time_ns() // 1_000_000
-        ordered = f"{now:012x}"  # ids in the order of time keep the tables' indexes compact
-        digits = os.urandom(30).hex()
-        run_id, model_id = ordered + digits[:20], f"m-{ordered}{digits[20:40]}"
-
-        def describe(location: str) -> bytes:
-            return template.describe(Identity(location, model_id, run_id), len(record.payload))
-
-        try:
-            location = packs.append(record.payload, template.environment, describe)
-        except OSError as error:
-            raise unreachable(self._uri, error) from error
-        try:
-            check_location(location)
-        except ValueError as error:
-            return _refused(record.name, error)
         return Registration(
             name=record.name,
-            run_id=run_id,
-            model_id=model_id,
-            input_id=ordered + digits[40:],
-            location=location,
+            run_id=stored.run_id,
+            model_id=stored.model_id,
+            input_id=f"{now:012x}{os.urandom(10).hex()}",
+            location=stored.location,
             metrics=record.metrics,
             params=record.params,
-            tags=record.version_tags(),
+            tags=tags,
             model_tags=record.model_tags(),
             model_type=record.tags.get(CANDIDATE_TAG),
             created=now,
         )
+
+    def _store(self, record: ModelRecord, packs: PackWriter, sha256: str) -> StoredModel:
+        template = self._templates.of(record)
+        try:
+            return store_model(packs, template, record.payload, sha256)
+        except OSError as error:
+            raise unreachable(self._uri, error) from error
+
+    def _find(self, stored: StoredModel) -> StoredModel:
+        """``stored``, after a look at its pack: it may have been written on another machine."""
+        pack, _ = split_location(stored.location)
+        if pack not in self._packs_seen:
+            try:
+                with PackSource(pack):
+                    self._packs_seen.add(pack)
+            except OSError as error:
+                raise RegistryError(
+                    f"pack {pack}, which a Spark task wrote, cannot be read here: {error}; let "
+                    "the registry's artifact folder be one that driver and executors share"
+                ) from error
+        return stored
 
     def _write(
         self, chunk: Sequence[Prepared], packs: PackWriter, alias: str | None

@@ -120,6 +120,8 @@ class ClientWriter:
         return False
 
     def _write(self, record: ModelRecord, known: _Known | None, alias: str | None) -> ModelVersion:
+        if record.stored is not None:
+            raise ValueError(f"its files are at {record.stored.location}, not where MLflow wants")
         template = self._templates.of(record)
         own = record.version_tags()
         run_id = self._client.create_run(

@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
 from many_models.adapters.registry.model_artifact import load_payload
+from many_models.adapters.registry.packing import Packing
 from many_models.core.errors import RegistryError
-from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion
+from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion, StoredModel
 from many_models.core.scoring import Champion, score_shard
 from many_models.core.sharding import Shard
 from many_models.core.training import train_shard
 from many_models.core.use_case import UseCase
 
+_STORED = pa.struct([(field.name, pa.string()) for field in fields(StoredModel)])
+
 
 @dataclass(frozen=True, slots=True)
 class TrainedShard:
-    """Where a shard's training result lies, and how many groups ended with each status."""
+    """Where a shard's training result lies, and how many groups ended with each status.
+
+    Its columns are those of ``ledger.training_schema``, but where the task has written the models
+    into packs, ``payload`` holds the fields of a ``StoredModel`` instead of bytes.
+    """
 
     partition: str
     path: str
@@ -63,17 +71,47 @@ class ScoredShard:
     sources: Mapping[str, int]
 
 
-def train_task(shard: Shard, use_case: UseCase, folder: str) -> TrainedShard:
-    """Train one shard and leave the result in ``folder``."""
-    result = train_shard(
-        read_parquet(shard.path),
-        use_case,
-        partition=shard.partition,
-        trained_through=np.datetime64(shard.data_through),
+def train_task(
+    shards: Sequence[Shard], use_case: UseCase, folder: str, packing: Packing | None
+) -> list[TrainedShard]:
+    """Train some shards, one after the other, and leave a result of each in ``folder``.
+
+    With ``packing`` the models are in packs, and there for good, when this returns; a task that
+    fails or is killed leaves at worst packs that nobody speaks of.
+
+    Raises:
+        OSError: a pack cannot be written from here.
+    """
+    if packing is None:
+        return [_train(shard, use_case, folder, lambda result: result) for shard in shards]
+    with packing.open() as store:
+        return [_train(shard, use_case, folder, partial(_pack, store)) for shard in shards]
+
+
+def _train(
+    shard: Shard, use_case: UseCase, folder: str, place: Callable[[pa.Table], pa.Table]
+) -> TrainedShard:
+    result = place(
+        train_shard(
+            read_parquet(shard.path),
+            use_case,
+            partition=shard.partition,
+            trained_through=np.datetime64(shard.data_through),
+        )
     )
     path = f"{folder}/trained-{shard.number}-{uuid.uuid4().hex}.parquet"
     write_parquet(result, path)
     return TrainedShard(shard.partition, path, Counter(result["status"].to_pylist()))
+
+
+def _pack(store: Callable[[bytes, str], StoredModel], result: pa.Table) -> pa.Table:
+    """``result`` with the place of each payload instead of its bytes."""
+    index = result.schema.get_field_index("payload")
+    stored = [
+        asdict(store(payload.as_py(), digest.as_py())) if payload.is_valid else None
+        for payload, digest in zip(result["payload"], result["payload_sha256"], strict=True)
+    ]
+    return result.set_column(index, "payload", pa.array(stored, _STORED))
 
 
 def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard:

@@ -36,7 +36,8 @@ def shard(tmp_path: Path) -> Shard:
 
 @pytest.fixture
 def trained(shard: Shard, tmp_path: Path) -> TrainedShard:
-    return train_task(shard, USE_CASE, f"{tmp_path}/scratch")
+    (trained,) = train_task([shard], USE_CASE, f"{tmp_path}/scratch", None)
+    return trained
 
 
 def _put_in_production(trained: TrainedShard, folder: Path) -> dict[str, ModelVersion]:
@@ -74,7 +75,7 @@ def test_a_trained_shard_has_a_row_and_a_payload_with_its_digest(trained: Traine
 def test_a_task_that_spark_runs_twice_leaves_two_files(
     shard: Shard, trained: TrainedShard, tmp_path: Path
 ) -> None:
-    again = train_task(shard, USE_CASE, f"{tmp_path}/scratch")
+    (again,) = train_task([shard], USE_CASE, f"{tmp_path}/scratch", None)
     assert again.path != trained.path
     columns = ["group_key", "payload_sha256"]
     assert read_parquet(again.path, columns).equals(read_parquet(trained.path, columns))

@@ -43,9 +43,11 @@ def train_all(
 ) -> list[dict[str, object]]:
     """Ledger rows of all groups, without the seconds, and a digest of each payload."""
     progress = Progress("trained", sum(shard.groups for shard in shards))
-    work = partial(train_task, use_case=use_case, folder=folder)
-    done = run_tasks(spark, shards, work, lambda shard: shard.groups, progress)
-    rows = [row for shard in done for row in read_parquet(shard.path).to_pylist()]
+    work = partial(train_task, use_case=use_case, folder=folder, packing=None)
+    bundles = [tuple(shards[:2]), *((shard,) for shard in shards[2:])]
+    done = run_tasks(spark, bundles, work, len, progress)
+    trained = [shard for bundle in done for shard in bundle]
+    rows = [row for shard in trained for row in read_parquet(shard.path).to_pylist()]
     for row in rows:
         payload = row.pop("payload")
         digest = hashlib.sha256(payload).hexdigest() if payload else None
