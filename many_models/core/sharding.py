@@ -74,9 +74,9 @@ def bundle_shards(
     total = sum(shard.groups for shard in shards)
     limit = min(groups_max, total // bundles_min)
     bundles: list[tuple[Shard, ...]] = []
-    filled = limit
+    filled = 0
     for shard in shards:
-        if filled + shard.groups > limit:
+        if not bundles or filled + shard.groups > limit:
             bundles.append(())
             filled = 0
         bundles[-1] += (shard,)

@@ -37,12 +37,13 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
         store: StoreResource,
     ) -> dg.MaterializeResult[None]:
         results, keys = store.open(use_case), context.partition_keys
+        production = production_registry.open(use_case)
         with timed(results, "promoted_models", context.run.run_id) as stage:
             found = promote_partitions(
                 use_case,
                 keys,
                 training=training_registry.open(use_case),
-                production=production_registry.open(use_case),
+                production=production,
                 results=results,
                 run_id=context.run.run_id,
             )
@@ -60,7 +61,11 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
             )
         total = sum(partition.champions for partition in found.values())
         return dg.MaterializeResult(
-            metadata={"champions_of_all_partitions": total, "rolled_back_of_all_partitions": stay}
+            metadata={
+                "champions_of_all_partitions": total,
+                "rolled_back_of_all_partitions": stay,
+                "registry_writer": str(production.writer),
+            }
         )
 
     return promoted_models

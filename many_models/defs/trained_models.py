@@ -53,6 +53,7 @@ def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg
         store: StoreResource,
     ) -> dg.MaterializeResult[None]:
         results, keys = store.open(use_case), context.partition_keys
+        registry = training_registry.open(use_case)
         with timed(results, "trained_models", context.run.run_id) as stage:
             ledger = train_partitions(
                 use_case,
@@ -60,13 +61,14 @@ def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg
                 Run(context.run.run_id, datetime.now(UTC)),
                 spark=spark.open(),
                 lake=lake.open(),
-                registry=training_registry.open(use_case),
+                registry=registry,
                 results=results,
             )
             stage.count(partitions=len(keys), rows=ledger.num_rows)
         describe_partitions(context, {key: count_statuses(ledger, key) for key in keys})
         return dg.MaterializeResult(
             metadata={
+                "registry_writer": str(registry.writer),
                 "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
                 "scores": dg.MetadataValue.md(plot_scores(ledger, use_case.validation.metric)),
             }

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -18,10 +19,17 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_state import AssetCheckState
 
 from many_models import settings
+from many_models.adapters.registry import tables
+from many_models.adapters.registry.writer import WriterChoice
 from many_models.core.scoring import prediction_schema, scoring_schema
 from many_models.core.sharding import Shard
 from many_models.core.use_case import UseCase
-from many_models.defs.resources import ChampionsResource, RegistryResource, SparkResource
+from many_models.defs.resources import (
+    ChampionsResource,
+    RegistryResource,
+    SparkResource,
+    build_resources,
+)
 from many_models.steps.forecast_review import Coverage
 from many_models.steps.group import Conservation, GroupedPartition
 from many_models.steps.judge import PartitionVerdict
@@ -31,6 +39,7 @@ from many_models.steps.score import ScoredOrigin
 from many_models.steps.train import Run, ledger_schema
 from many_models_tests.fakes import make_use_case
 
+OPEN_REGISTRY = RegistryResource.open
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -167,9 +176,52 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
     }.items():
         monkeypatch.setattr(place, function)
     monkeypatch.setattr(SparkResource, "open", lambda _: None)
-    monkeypatch.setattr(RegistryResource, "open", lambda *_: None)
+    registry = SimpleNamespace(writer=WriterChoice("client", "there is no registry"))
+    monkeypatch.setattr(RegistryResource, "open", lambda *_: registry)
     monkeypatch.setattr(ChampionsResource, "open", lambda *_: None)
     return made
+
+
+@pytest.fixture
+def registries(
+    home: Path, platform: Platform, empty_registry_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registries that are real, and empty; what trains and promotes is faked."""
+    for name in ("training", "production"):
+        folder = home / "registry" / name
+        folder.mkdir(parents=True)
+        (folder / "mlflow.db").write_bytes(empty_registry_database.read_bytes())
+    monkeypatch.setattr(RegistryResource, "open", OPEN_REGISTRY)
+
+
+@pytest.fixture(params=["bulk", "client"])
+def registry_writer(
+    request: pytest.FixtureRequest, registries: None, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """What the registries' writer must be called: they are of a known schema, or of another."""
+    if request.param == "bulk":
+        return "bulk: the registry is a database of a known schema"
+    monkeypatch.setattr(tables, "TESTED_REVISIONS", frozenset({"feedc0ffee00"}))
+    return (
+        "client: its schema is at revision dc11669786a5, "
+        "and bulk writing was tested with feedc0ffee00"
+    )
+
+
+def materialize(
+    asset: dg.AssetsDefinition, instance: dg.DagsterInstance, partition: str
+) -> dict[str, object]:
+    """Materialize one partition with the resources of every day; returns the metadata."""
+    name = asset.key.path[0]
+    instance.add_dynamic_partitions(f"{name}_groups", [partition])
+    result = dg.materialize(
+        [asset],
+        partition_key=partition,
+        instance=instance,
+        resources={n: r for n, r in build_resources().items() if n in asset.required_resource_keys},
+    )
+    (event,) = result.asset_materializations_for_node(asset.op.name)
+    return {label: value.value for label, value in event.metadata.items()}
 
 
 Statuses = Callable[[UseCase, str, str], dict[str, str]]

@@ -11,10 +11,11 @@ from many_models.adapters.results.store import ResultStore
 from many_models.core.errors import RegistryError
 from many_models.core.use_case import UseCase
 from many_models.defs.promoted_models import build_promoted_models, judge_champions
-from many_models.defs.resources import RegistryResource, build_resources
+from many_models.defs.resources import RegistryResource
 from many_models.steps.judge import verdict_schema
 from many_models.steps.results import Results
 from many_models.steps.train import ledger_schema
+from many_models_tests.defs.conftest import materialize
 from many_models_tests.fakes import make_use_case
 
 
@@ -55,13 +56,7 @@ def write(results: Results, table: str, run_id: str, *partitions: str) -> None:
 
 def promote(use_case: UseCase, instance: dg.DagsterInstance, partition: str) -> None:
     asset = build_promoted_models(use_case, dg.AssetKey("trained_models"))
-    instance.add_dynamic_partitions(f"{use_case.name}_groups", ["a", "b"])
-    resources = {
-        name: resource
-        for name, resource in build_resources().items()
-        if name in ("training_registry", "production_registry", "store")
-    }
-    dg.materialize([asset], partition_key=partition, instance=instance, resources=resources)
+    materialize(asset, instance, partition)
 
 
 def test_a_partition_without_any_verdict_is_refused(
@@ -97,3 +92,11 @@ def test_champions_without_a_passing_verdict_are_named() -> None:
     assert result.description == (
         "7 champions have no passing verdict, such as sales.0, sales.1, sales.2, sales.3, sales.4"
     )
+
+
+@pytest.mark.mlflow
+def test_its_page_says_how_the_models_were_registered(
+    use_case: UseCase, registry_writer: str, instance: dg.DagsterInstance
+) -> None:
+    asset = build_promoted_models(use_case, dg.AssetKey("trained_models"))
+    assert materialize(asset, instance, "a")["registry_writer"] == registry_writer

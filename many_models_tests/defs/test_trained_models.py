@@ -1,9 +1,12 @@
 """What the page of trained models says of a run, and what its checks judge."""
 
+import dagster as dg
 import pyarrow as pa
+import pytest
 
 from many_models.core.use_case import PromotionRules
 from many_models.defs.trained_models import (
+    build_trained_models,
     count_statuses,
     describe_rules,
     judge_ledger,
@@ -11,6 +14,8 @@ from many_models.defs.trained_models import (
     ledger_summary,
 )
 from many_models.steps.judge import PartitionVerdict
+from many_models_tests.defs.conftest import materialize
+from many_models_tests.fakes import make_use_case
 
 LEDGER = pa.Table.from_pylist(
     [
@@ -72,3 +77,11 @@ def test_rules_are_described_as_an_operator_reads_them() -> None:
         "At least 50% of the models qualify for production: max score 1.2, "
         "beat baseline by 0.02, beat champion by 0."
     )
+
+
+@pytest.mark.mlflow
+def test_its_page_says_how_the_models_were_registered(
+    registry_writer: str, instance: dg.DagsterInstance
+) -> None:
+    asset = build_trained_models(make_use_case(), dg.AssetKey("grouped_datasets"))
+    assert materialize(asset, instance, "a")["registry_writer"] == registry_writer

@@ -164,6 +164,7 @@ class MlflowRegistry(ReadableRegistry):
 
     def _open_writer(self, example: pd.DataFrame | None) -> ModelWriter:
         choice = self.writer
+        logger.info("the writer of models in %s is %s", self.experiment, choice)
         if choice.database is None or choice.pack_folder is None:
             return ClientWriter(self._client, self.uri, self._experiment_id, example)
         experiment = self._client.get_experiment(self._experiment_id)

@@ -53,6 +53,9 @@ class WriterChoice:
     database: RegistryDatabase | None = None
     pack_folder: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
 
 def choose_database(uri: str) -> DatabaseChoice:
     """The database at ``uri`` where its tables can be used without MLflow's calls."""
