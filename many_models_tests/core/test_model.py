@@ -11,7 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from many_models.core.model import ForecastModel, dump_model, forecast_with_interval, load_model
+from many_models.core.model import (
+    ForecastModel,
+    dump_model,
+    forecast_with_interval,
+    load_model,
+    make_specimen,
+)
 from many_models.core.scoring import Champion, score_shard
 from many_models.core.training import train_shard
 from many_models.core.use_case import UseCase
@@ -282,3 +288,12 @@ def test_the_interval_lies_around_the_prediction() -> None:
     bounds = forecast_with_interval(Naive(), x, naive, halfwidth=NAN, floor=0)
     np.testing.assert_array_equal(bounds, [[3, 0], [NAN, NAN], [NAN, NAN]])
     assert model.halfwidth > 0
+
+
+@pytest.mark.parametrize("frequency", ["h", "D", "W-MON", "MS"])
+def test_a_specimen_takes_and_returns_what_a_trained_model_does(frequency: str) -> None:
+    _, trained = _trained("ridge")
+    specimen = make_specimen(_use_case("ridge", time={"column": "date", "frequency": frequency}))
+    theirs, ours = trained.example(), specimen.example()
+    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
+    pd.testing.assert_series_equal(specimen.predict(ours).dtypes, trained.predict(theirs).dtypes)

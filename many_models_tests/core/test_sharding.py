@@ -6,7 +6,9 @@ import pytest
 from many_models.core.sharding import (
     GROUPS_A_SHARD,
     ROWS_A_SHARD,
+    Shard,
     assign_shards,
+    bundle_shards,
     partition_of,
 )
 from many_models_tests.fakes import make_use_case
@@ -67,3 +69,24 @@ def test_hash_partitions_depend_on_the_whole_key() -> None:
     names = {partition_of((store, item), use_case) for store in "abcdefgh" for item in "abcdefgh"}
     assert len(names) > 25
     assert partition_of(("17", "MEAT"), use_case) == partition_of(("17", "MEAT"), use_case)
+
+
+@pytest.mark.parametrize(
+    ("groups", "groups_max", "bundles_min", "bundles"),
+    [
+        ([1, 1, 1, 1, 1], 2, 1, [[1, 1], [1, 1], [1]]),
+        ([2, 1, 2, 1], 3, 1, [[2, 1], [2, 1]]),
+        ([9, 1, 9], 3, 1, [[9], [1], [9]]),  # a shard is never divided
+        ([1, 1, 1, 1], 9, 2, [[1, 1], [1, 1]]),  # everybody has something to do
+        ([1, 1, 1], 9, 2, [[1], [1], [1]]),
+        ([1, 1], 9, 50, [[1], [1]]),
+        ([], 9, 2, []),
+    ],
+)
+def test_shards_are_bundled_but_leave_work_for_everybody(
+    groups: list[int], groups_max: int, bundles_min: int, bundles: list[list[int]]
+) -> None:
+    shards = [Shard("p", number, count, 0, "", "") for number, count in enumerate(groups)]
+    found = bundle_shards(shards, groups_max=groups_max, bundles_min=bundles_min)
+    assert [[shard.groups for shard in bundle] for bundle in found] == bundles
+    assert [shard for bundle in found for shard in bundle] == shards

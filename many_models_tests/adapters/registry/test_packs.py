@@ -80,8 +80,20 @@ def test_damaged_bytes_are_noticed_without_a_registry(tmp_path: Path) -> None:
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes().replace(b"payload", b"paYload"))
 
-    with pytest.raises(PackFormatError, match="damaged"):
+    with pytest.raises(PackFormatError, match="damaged: it has SHA-256"):
         read_files(location, "model.pkl", "MLmodel")
+    files = read_files(location, "model.pkl", "MLmodel", is_checked=False)
+    assert files["model.pkl"] == b"paYload"
+
+
+def test_damaged_files_beside_a_payload_are_noticed(tmp_path: Path) -> None:
+    (location,) = pack(tmp_path.as_uri(), b"payload")
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes().replace(b'{"requirements', b'["requirements'))
+
+    with pytest.raises(PackFormatError, match="describe it were damaged"):
+        read_files(location, "model.pkl", "MLmodel")
+    assert read_payload(location) == b"payload"
 
 
 @pytest.mark.parametrize("offset", ["1", "500", "5000000"])

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
+from many_models.adapters.registry.artifact_template import ArtifactTemplate
+from many_models.adapters.registry.model_artifact import load_payload
+from many_models.adapters.registry.packing import Packing
+from many_models.adapters.registry.packs import split_location
 from many_models.adapters.spark.shard_work import (
     ScoredShard,
     ScoringRun,
@@ -15,6 +22,8 @@ from many_models.adapters.spark.shard_work import (
     train_task,
     write_champions,
 )
+from many_models.core.candidates import CANDIDATES, FittedCandidate, SeasonalNaive, fit_ridge
+from many_models.core.dataset import Flags, Floats
 from many_models.core.registration import ModelVersion
 from many_models.core.sharding import Shard
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
@@ -25,6 +34,16 @@ GROUPS = {
     ("s1", "milk"): make_series(USE_CASE, "2024-01-01", noisy_weeks(90, seed=1)),
     ("s1", "salt"): make_series(USE_CASE, "2024-03-25", [2.0]),
 }
+
+
+TEMPLATE = ArtifactTemplate.from_files({"MLmodel": b"flavors: {}\n"})
+TRAIN = """
+import pickle, sys
+from pathlib import Path
+from many_models.adapters.spark.shard_work import train_task
+train_task(*pickle.loads(Path(sys.argv[1]).read_bytes()))
+sys.exit(" ".join(sys.modules.keys() & {"mlflow", "sqlalchemy", "pyspark"}) or 0)
+"""
 
 
 @pytest.fixture
@@ -79,6 +98,76 @@ def test_a_task_that_spark_runs_twice_leaves_two_files(
     assert again.path != trained.path
     columns = ["group_key", "payload_sha256"]
     assert read_parquet(again.path, columns).equals(read_parquet(trained.path, columns))
+
+
+def test_a_packed_shard_has_the_places_of_the_same_payloads(
+    shard: Shard, trained: TrainedShard, tmp_path: Path
+) -> None:
+    packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
+
+    packed = train_task([shard, shard], USE_CASE, f"{tmp_path}/scratch", packing)
+
+    (pack,) = (tmp_path / "packs").iterdir()
+    assert [one.statuses for one in packed] == [trained.statuses] * 2
+    expected = read_parquet(trained.path).to_pylist()
+    for one in packed:
+        rows = read_parquet(one.path).to_pylist()
+        for row, unpacked in zip(rows, expected, strict=True):
+            stored, payload = row.pop("payload"), unpacked["payload"]
+            del row["seconds"]
+            assert row.items() <= unpacked.items()
+            if payload is None:
+                assert stored is None
+                continue
+            assert split_location(stored["location"])[0] == pack.as_uri()
+            assert stored["sha256"] == row["payload_sha256"]
+            assert load_payload(stored["location"], stored["sha256"], row["item"]) == payload
+
+
+def test_a_task_that_fails_leaves_no_pack(shard: Shard, tmp_path: Path) -> None:
+    gone = Shard("s1", 1, 1, 1, shard.data_through, f"{tmp_path}/gone.parquet")
+    packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
+
+    with pytest.raises(FileNotFoundError):
+        train_task([shard, gone], USE_CASE, f"{tmp_path}/scratch", packing)
+
+    assert list((tmp_path / "packs").iterdir()) == []
+
+
+def test_a_group_whose_model_cannot_be_pickled_fails_alone(
+    shard: Shard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unpicklable(SeasonalNaive):
+        def __reduce__(self) -> str:
+            raise TypeError("cannot be pickled")
+
+    def fit(x: Floats, y: Floats, linear: Flags) -> FittedCandidate:
+        return Unpicklable() if y[-1] == last else fit_ridge(x, y, linear)
+
+    last = GROUPS["s1", "milk"]["sold"][-1]
+    monkeypatch.setitem(CANDIDATES, "ridge", fit)
+    packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
+
+    (packed,) = train_task([shard], USE_CASE, f"{tmp_path}/scratch", packing)
+
+    rows = {row["item"]: row for row in read_parquet(packed.path).to_pylist()}
+    assert (rows["milk"]["status"], rows["milk"]["payload"]) == ("failed", None)
+    assert "cannot be pickled" in rows["milk"]["error"]
+    bread = rows["bread"]["payload"]
+    assert load_payload(bread["location"], bread["sha256"], "bread")
+
+
+def test_an_executor_packs_without_mlflow(shard: Shard, tmp_path: Path) -> None:
+    packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
+    job = tmp_path / "job"
+    job.write_bytes(pickle.dumps(([shard], USE_CASE, f"{tmp_path}/scratch", packing)))
+
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, str(job)], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((tmp_path / "packs").iterdir())) == 1
 
 
 def test_a_group_is_served_by_its_champion_and_else_by_the_baseline(
