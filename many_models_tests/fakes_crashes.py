@@ -107,7 +107,9 @@ def kill_within(process: subprocess.Popen[str], seconds: float, dice: random.Ran
     return process.returncode == -signal.SIGKILL
 
 
-def find_faults(registry: MlflowRegistry, *, gaps: bool = False) -> list[str]:
+def find_faults(
+    registry: MlflowRegistry, use_case: str = "grocery", *, gaps: bool = False
+) -> list[str]:
     """What is wrong with a registry; must be nothing, whenever its writers were killed.
 
     ``gaps`` in the numbers of versions are in order where old ones were deleted.
@@ -118,7 +120,7 @@ def find_faults(registry: MlflowRegistry, *, gaps: bool = False) -> list[str]:
         if database.query("PRAGMA integrity_check") != [("ok",)]:
             faults.append("the database is damaged")
         faults += [f"foreign key: {row}" for row in database.query("PRAGMA foreign_key_check")]
-    versions = registry.versions("grocery")
+    versions = registry.versions(use_case)
     for name, numbers in _numbers(versions).items():
         if not gaps and sorted(numbers) != list(range(1, len(numbers) + 1)):
             faults.append(f"{name} has versions {sorted(numbers)}")

@@ -12,9 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import yaml
 from pyspark.sql import SparkSession
 
 import many_models
+from many_models.adapters.registry import tables
+from many_models.adapters.registry.packs import split_location
 from many_models.core.errors import LakeError
 from many_models.core.keys import group_key
 from many_models.core.ledger import training_schema
@@ -28,7 +31,9 @@ from many_models_tests.fakes import (
     noisy_weeks,
     without_rows,
 )
+from many_models_tests.fakes_crashes import find_faults
 from many_models_tests.pipelines import Pipeline
+from many_models_tests.spark_cluster import standalone_cluster
 
 pytestmark = [pytest.mark.spark, pytest.mark.mlflow]
 
@@ -36,11 +41,36 @@ USE_CASE = make_use_case(features={"known": ["price"], "static": ["region"]})
 START, DAYS = "2024-01-01", 100
 TOO_LONG = "x" * 100_001  # for a tag of an MLflow model version
 
+# Trains s1 and s2 of the pipeline argv[1] on the master argv[2]. The Python worker that finishes a
+# task first is killed before Spark hears of it, so that Spark runs that task again.
+ON_A_CLUSTER = """
+import os, signal, sys
+from pathlib import Path
+from many_models.adapters.spark.session import start_session
+from many_models.steps import train
+from many_models_tests.pipelines import Pipeline
+
+folder, train_task = Path(sys.argv[1]), train.train_task
+
+def die_once(shards, **options):
+    done = train_task(shards, **options)
+    try:
+        (folder / "died").touch(exist_ok=False)
+    except FileExistsError:
+        return done
+    os.kill(os.getpid(), signal.SIGKILL)
+
+train.train_task = die_once
+settings = {"spark.executor.memory": "512m", "spark.driver.host": "127.0.0.1"}
+Pipeline.reopen(folder, start_session(sys.argv[2], settings)).train("s1", "s2", run_id="cluster")
+"""
+
 # Trains s1 and s2 of the pipeline argv[1]; is killed at the moment argv[2], or by its parent. What
 # follows the Spark job does not depend on who ran it, so that a loop stands for Spark there.
 KILLED = """
 import itertools, os, signal, sys
 from pathlib import Path
+from types import SimpleNamespace
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.spark.session import start_session
 from many_models.steps import results, train
@@ -53,7 +83,8 @@ def two_and_die(*arguments, **options):
     yield from itertools.islice(register(*arguments, **options), 2)
     die()
 
-moment, spark, register = sys.argv[2], None, MlflowRegistry.register
+moment, register = sys.argv[2], MlflowRegistry.register
+spark = SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=1))
 if moment == "while Spark trains":
     spark = start_session("local[1]", {})
 else:
@@ -225,6 +256,64 @@ def test_a_stock_client_loads_a_model_and_forecasts(
     assert forecast["prediction"].between(30, 60).all()
 
 
+def test_no_payload_comes_to_the_driver(trained: Pipeline) -> None:
+    packs = {split_location(v.location)[0] for v in trained.training.versions(USE_CASE.name)}
+    assert packs == {path.as_uri() for path in _packs(trained)}
+    assert trained.training.writer.pack_folder == _packs(trained)[0].parent.as_uri()
+    assert find_faults(trained.training, USE_CASE.name) == []
+
+
+def _packs(pipeline: Pipeline) -> list[Path]:
+    return list((pipeline.folder / "training" / "artifacts" / "packs").iterdir())
+
+
+def test_mlflows_own_calls_register_the_same_models(
+    make_pipeline: Callable[[UseCase], Pipeline],
+    trained: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tables, "TESTED_REVISIONS", frozenset({"feedc0ffee00"}))
+    pipeline = make_pipeline(USE_CASE)
+    pipeline.ingest(SOURCE)
+    pipeline.group("s1", "s2")
+
+    pipeline.train("s1", "s2", run_id="first run")
+
+    assert pipeline.training.writer.name == "client"
+    assert _lasting(_ledger(pipeline)) == _lasting(_ledger(trained))
+    found = {v.name: v.tags["payload_sha256"] for v in pipeline.training.versions(USE_CASE.name)}
+    theirs = {v.name: v.tags["payload_sha256"] for v in trained.training.versions(USE_CASE.name)}
+    assert found == theirs
+    signatures = [
+        yaml.safe_load(of.training.read(of.training.versions(USE_CASE.name)[0]).files["MLmodel"])
+        for of in (pipeline, trained)
+    ]
+    assert signatures[0]["signature"] == signatures[1]["signature"]
+
+
+def test_a_cluster_registers_each_model_once_though_a_worker_dies(
+    make_pipeline: Callable[[UseCase], Pipeline], trained: Pipeline
+) -> None:
+    pipeline = make_pipeline(USE_CASE)
+    pipeline.ingest(SOURCE)
+    pipeline.group("s1", "s2")
+
+    with standalone_cluster(pipeline.folder) as master:
+        command = [sys.executable, "-c", ON_A_CLUSTER, str(pipeline.folder), master]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
+
+    assert done.returncode == 0, done.stderr
+    assert (pipeline.folder / "died").exists()
+    assert _lasting(_ledger(pipeline)) == _lasting(_ledger(trained))
+    versions = pipeline.training.versions(USE_CASE.name)
+    assert {version.version for version in versions} == {1}
+    assert find_faults(pipeline.training, USE_CASE.name) == []
+    spoken_of = {split_location(version.location)[0] for version in versions}
+    packs = {path.as_uri() for path in _packs(pipeline)}
+    assert len(packs - spoken_of) == 1  # of the attempt that died
+    assert spoken_of < packs
+
+
 def test_no_scratch_is_left(trained: Pipeline) -> None:
     assert _scratch(trained) == []
 
@@ -322,6 +411,8 @@ def test_a_training_that_is_killed_ends_the_same_when_it_is_run_again(
             with closing(sqlite3.connect(pipeline.folder / name)) as connection:
                 assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
+    assert find_faults(pipeline.training, USE_CASE.name) == []
+
     pipeline.train("s1", "s2", run_id="again")
 
     again = _ledger(pipeline, "again")
@@ -330,8 +421,7 @@ def test_a_training_that_is_killed_ends_the_same_when_it_is_run_again(
     found = pipeline.training.versions(USE_CASE.name, {"dagster_run_id": "again"})
     models = {(row["model_name"], row["model_version"]) for row in again if row["model_name"]}
     assert {(version.name, version.version) for version in found} == models
-    for version in pipeline.training.versions(USE_CASE.name):
-        pipeline.training.read(version)  # also those that the killed run left
+    assert find_faults(pipeline.training, USE_CASE.name) == []  # nor in what the killed run left
     assert _scratch(pipeline) == []
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import random
 import re
 import sqlite3
@@ -14,11 +15,15 @@ import pytest
 import sqlalchemy as sa
 
 from many_models.adapters.registry import bulk_writer, tables
+from many_models.adapters.registry.artifact_template import ArtifactTemplate
 from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.model_artifact import sha256
+from many_models.adapters.registry.packing import Packing
+from many_models.adapters.registry.promotion import promote
 from many_models.adapters.registry.tables import TABLES
 from many_models.core.errors import RegistryError
-from many_models.core.registration import ModelVersion
+from many_models.core.registration import ModelRecord, ModelVersion, RegistrationFailure
 from many_models_tests.adapters.registry.test_mlflow_registry import log_with_stock_mlflow, register
 from many_models_tests.fakes_crashes import find_faults, kill_within, start
 from many_models_tests.fakes_models import constant_record
@@ -117,6 +122,67 @@ def test_what_the_database_refuses_does_not_stop_its_neighbours(
 
     assert [isinstance(o, ModelVersion) for o in outcomes] == [True, True, True, False, True]
     assert [c.name for c in registry.champions("grocery")] == ["m0", "m1", "m2", "m4"]
+
+
+def stored(record: ModelRecord, registry: MlflowRegistry, digest: str = "") -> ModelRecord:
+    """``record`` as it comes from a Spark task, which has written its files."""
+    template = ArtifactTemplate.from_model(pickle.loads(record.payload), ROWS)
+    folder = Path(registry.artifact_root or "", "packs").as_uri()
+    with Packing(folder, template).open() as store:
+        place = store(record.payload, digest or sha256(record.payload))
+    return replace(record, payload=b"", stored=place)
+
+
+@pytest.mark.parametrize("writer", ["bulk"])
+@pytest.mark.usefixtures("stock_mlflow")
+def test_a_model_that_is_stored_already_gets_the_same_rows(registry: MlflowRegistry) -> None:
+    import mlflow
+
+    register(registry, [RECORD], example=ROWS)
+    other = stored(replace(RECORD, name="grocery.two"), registry)
+    (version,) = register(registry, [other])
+
+    assert other.stored is not None
+    assert (version.location, version.run_id) == (other.stored.location, other.stored.run_id)
+    assert all_rows(registry.uri, "grocery.two") == all_rows(registry.uri, "grocery.one")
+    assert registry.read(version).payload == RECORD.payload
+    assert len(mlflow.pyfunc.load_model("models:/grocery.two/1").predict(ROWS)) == 2
+    assert find_faults(registry) == []
+
+
+@pytest.mark.parametrize("writer", ["bulk"])
+def test_a_stored_model_whose_pack_is_not_here_is_not_registered(registry: MlflowRegistry) -> None:
+    registry.check()
+    elsewhere = stored(RECORD, registry)
+    for pack in Path(registry.artifact_root or "", "packs").iterdir():
+        pack.unlink()
+
+    with pytest.raises(RegistryError, match="one that driver and executors share"):
+        list(registry.register([elsewhere]))
+    assert registry.versions("grocery") == []
+
+
+@pytest.mark.parametrize("writer", ["bulk"])
+def test_a_digest_that_a_task_got_wrong_keeps_its_model_from_production(
+    registry: MlflowRegistry, production: MlflowRegistry
+) -> None:
+    good, bad = constant_record("good"), constant_record("bad", 2.0)
+    records = [stored(good, registry), stored(bad, registry, digest=sha256(b"something else"))]
+    versions = register(registry, records)
+
+    outcomes = {outcome.name: outcome for outcome in promote(registry, production, versions, {})}
+
+    assert (outcomes["good"].outcome, outcomes["bad"].outcome) == ("promoted", "failed")
+    assert re.search("model bad: .* has SHA-256", outcomes["bad"].error or "")
+
+
+@pytest.mark.parametrize("writer", ["client"])
+def test_mlflows_own_calls_do_not_take_a_model_that_is_stored_already(
+    registry: MlflowRegistry,
+) -> None:
+    (outcome,) = registry.register([stored(RECORD, registry)])
+    assert isinstance(outcome, RegistrationFailure)
+    assert "packs" in outcome.error
 
 
 @pytest.fixture
