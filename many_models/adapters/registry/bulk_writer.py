@@ -118,7 +118,7 @@ class BulkWriter:
             params=record.params,
             tags=tags,
             model_tags=record.model_tags(),
-            model_type=record.tags.get(CANDIDATE_TAG),
+            model_type=record.tags.get(CANDIDATE_TAG) or None,
             created=now,
         )
 

@@ -6,10 +6,12 @@ write stands in ``rows``, what is asked in ``sql_reader``.
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain, islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,16 +19,21 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from many_models.adapters.registry import tables
-from many_models.adapters.registry.rows import WORKSPACE, Place, Registration, build_rows
+from many_models.adapters.registry.rows import (
+    WORKSPACE,
+    Numbered,
+    Place,
+    Registration,
+    Row,
+    build_rows,
+)
 from many_models.adapters.registry.tables import Table
 
 _LOCK = 7_303_014_516_213_121  # any number that nobody else locks
 _WAIT_SECONDS = 120
 _DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg2"}
 _IN_ONE_QUERY = 5_000
-_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-Row = tuple[Any, ...]
+_IN_ONE_STATEMENT = 100  # rows: more are not faster, a row alone takes a third longer
 
 
 def is_supported(uri: str) -> bool:
@@ -126,7 +133,7 @@ class RegistryTransaction:
             last[registration.name] = last.get(registration.name, 0) + 1
             numbered.append((registration, last[registration.name]))
         self._add_models(numbered, known, alias)
-        for table, rows in build_rows(numbered, place).items():
+        for table, rows in build_rows(numbered, place):
             self.insert(table, rows)
         return [version for _, version in numbered]
 
@@ -148,54 +155,64 @@ class RegistryTransaction:
             found.update(self.query(sql.format(marks), part))
         return found
 
-    def _add_models(
-        self,
-        numbered: Sequence[tuple[Registration, int]],
-        known: dict[str, int],
-        alias: str | None,
-    ) -> None:
+    def _add_models(self, numbered: Numbered, known: Mapping[str, int], alias: str | None) -> None:
         models: dict[str, int] = {}
-        tags: dict[tuple[str, str], str] = {}
+        tags: dict[str, dict[str, str]] = {}
         for new, _ in numbered:
             is_new = new.name not in known and new.name not in models
             models[new.name] = new.created
             if is_new or alias is not None:
-                tags.update({(key, new.name): value for key, value in new.model_tags.items()})
-        fresh = [(WORKSPACE, n, t, t, None) for n, t in sorted(models.items()) if n not in known]
-        self.insert(tables.REGISTERED_MODELS, fresh)
-        touched = [(t, WORKSPACE, n) for n, t in sorted(models.items()) if n in known]
-        self.many(
-            "UPDATE registered_models SET last_updated_time = ? WHERE workspace = ? AND name = ?",
-            touched,
+                tags.setdefault(new.name, {}).update(new.model_tags)
+        self.upsert(
+            tables.REGISTERED_MODELS,
+            [(WORKSPACE, name, time, time) for name, time in sorted(models.items())],
+            ("last_updated_time",),
         )
+        self._analyze(len(models))
+        by_key = sorted((key, name, tags[name][key]) for name in tags for key in tags[name])
         self.upsert(
             tables.REGISTERED_MODEL_TAGS,
-            [(WORKSPACE, name, key, value) for (key, name), value in sorted(tags.items())],
+            [(WORKSPACE, name, key, value) for key, name, value in by_key],
         )
 
-    def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Write rows that are not there yet."""
-        if not rows:
+    def _analyze(self, models: int) -> None:
+        """Let PostgreSQL know that all models share a workspace, where it does not know it yet.
+
+        Else it looks up the parent of each row by workspace, and so reads through all models for
+        each: measured, 250 microseconds a row at 10,000 models where 10 are enough.
+        """
+        if not self.is_postgres:
             return
-        columns = ", ".join(f'"{name}"' for name in table.columns)
-        if self.is_postgres:
-            self._cursor.copy_expert(f"COPY {table.name} ({columns}) FROM STDIN", _as_copied(rows))
-        else:
-            marks = ", ".join("?" * len(table.columns))
-            sql = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"
-            self._cursor.executemany(sql, rows)
+        name = tables.REGISTERED_MODELS.name
+        ((known,),) = self.query(f"SELECT reltuples FROM pg_class WHERE oid = '{name}'::regclass")
+        if known < models:
+            self._cursor.execute(f"ANALYZE {name}")
 
-    def upsert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert rows, or set what is not their key where they are there; each key once."""
-        rest = [name for name in table.columns if name not in table.key]
-        values = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
-        columns = ", ".join(f'"{name}"' for name in table.columns)
-        key = ", ".join(f'"{name}"' for name in table.key)
-        self.many(
-            f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(table.columns))})"
-            f" ON CONFLICT ({key}) DO UPDATE SET {values}",
-            rows,
-        )
+    def insert(self, table: Table, rows: Iterable[Row]) -> None:
+        """Write rows that are not there yet."""
+        if self.is_postgres:
+            empty = f", FORCE_NULL ({_listed(table.nullable)})" if table.nullable else ""
+            sql = f"COPY {table.name} ({_listed(table.columns)}) FROM STDIN (FORMAT csv{empty})"
+            self._cursor.copy_expert(sql, _as_csv(rows))
+        else:
+            self._insert_values(table, rows, "")
+
+    def upsert(self, table: Table, rows: Iterable[Row], columns: Collection[str] = ()) -> None:
+        """Insert rows, or set ``columns`` where they are there; each key comes once.
+
+        Without ``columns``, all that are not part of the key.
+        """
+        changed = columns or [name for name in table.columns if name not in table.key]
+        values = ", ".join(f'"{name}" = excluded."{name}"' for name in changed)
+        conflict = f" ON CONFLICT ({_listed(table.key)}) DO UPDATE SET {values}"
+        self._insert_values(table, rows, conflict)
+
+    def _insert_values(self, table: Table, rows: Iterable[Row], conflict: str) -> None:
+        width = len(table.columns)
+        values = chain.from_iterable(rows)
+        while part := tuple(islice(values, width * _IN_ONE_STATEMENT)):
+            statement = _insertion(table, len(part) // width, conflict)
+            self._cursor.execute(self._sql(statement), part)
 
     def many(self, sql: str, rows: Sequence[Row]) -> None:
         """Execute one statement for each of ``rows``."""
@@ -218,14 +235,19 @@ def parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
         yield items[start : start + _IN_ONE_QUERY]
 
 
-def _as_copied(rows: Iterable[Row]) -> io.StringIO:
-    """Rows in PostgreSQL's text format for COPY."""
-    lines = ("\t".join([_copied(value) for value in row]) for row in rows)
-    return io.StringIO("\n".join(lines) + "\n")
+@lru_cache(100)  # its text is long
+def _insertion(table: Table, rows: int, conflict: str) -> str:
+    marks = ", ".join([f"({', '.join('?' * len(table.columns))})"] * rows)
+    return f"INSERT INTO {table.name} ({_listed(table.columns)}) VALUES {marks}{conflict}"
 
 
-def _copied(value: object) -> str:
-    if value is None:
-        return "\\N"
-    text = str(value)
-    return text if text.isalnum() else text.translate(_COPY_ESCAPES)
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+def _as_csv(rows: Iterable[Row]) -> io.StringIO:
+    """Rows as COPY reads them; None is written like the empty text."""
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
+    text.seek(0)
+    return text

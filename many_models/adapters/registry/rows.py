@@ -1,19 +1,18 @@
 """The rows that one ``log_model`` with registration leaves in MLflow's tables, for many models.
 
-Pure: takes finished registrations and returns tuples, parents first and in the order of primary
-keys, so that indexes grow at their end. ``tables`` says which columns they fill.
+Pure: takes finished registrations and makes tuples as they are asked for, parents first and in the
+order of primary keys, so that indexes grow at their end. ``tables`` says which columns they fill.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from many_models.adapters.registry import tables
-from many_models.adapters.registry.tables import TABLES, Table
+from many_models.adapters.registry.tables import Table
 
 WORKSPACE = "default"
 LOGGED_MODEL_NAME = "model"
@@ -23,7 +22,12 @@ _READY = 2
 _TAG_LENGTH_MAX = 8000  # of a run's tag
 _PARAM_LENGTH_MAX = 6000
 
-Rows = dict[Table, list[tuple[Any, ...]]]
+Row = tuple[Any, ...]
+Numbered = Sequence[tuple["Registration", int]]
+"""Registrations with their version numbers."""
+TableRows = Iterator[tuple[Table, Iterator[Row]]]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,73 +61,121 @@ class Place:
     location_tag: str
 
 
-def build_rows(numbered: Sequence[tuple[Registration, int]], place: Place) -> Rows:
-    """Rows of registrations with their version numbers, of every table but those that models share.
+def build_rows(numbered: Numbered, place: Place) -> TableRows:
+    """Rows of every table but those that models share: each to be used up before the next is.
 
     ``registered_models``, their tags and aliases depend on what is there: see ``RegistryDatabase``.
     """
-    rows: Rows = {table: [] for table in TABLES}
-    add = {table: found.append for table, found in rows.items()}
-    for registration, version in numbered:
-        _add_run(add, registration, place)
-        _add_logged_model(add, registration, version, place)
-        _add_version(add, registration, version, place)
-    for table, found in rows.items():
-        if len(found) > 1:
-            found.sort(key=itemgetter(*(table.columns.index(name) for name in table.key)))
-    return rows
+    new = sorted((registration for registration, _ in numbered), key=lambda r: r.run_id)
+    yield from _runs(new, place)
+    yield from _logged_models(new, place, {r.run_id: version for r, version in numbered})
+    yield from _versions(sorted(numbered, key=lambda item: (item[0].name, item[1])), place)
 
 
-_Add = Mapping[Table, Callable[[tuple[Any, ...]], None]]
+def _runs(new: Sequence[Registration], place: Place) -> TableRows:
+    folder = place.artifact_uri
+    alike = (place.experiment_id, "UNKNOWN", "", "", place.user, "FINISHED", "", "active")
+    yield (
+        tables.RUNS,
+        (
+            (r.run_id, r.name, r.created, r.created, f"{folder}/{r.run_id}/artifacts", *alike)
+            for r in new
+        ),
+    )
+    tags = [{**place.source_tags, "mlflow.runName": r.name, **r.tags} for r in new]
+    yield (
+        tables.RUN_TAGS,
+        ((key, value[:_TAG_LENGTH_MAX], r.run_id) for key, r, value in _by_key(new, tags)),
+    )
+    params = [r.params for r in new]
+    yield (
+        tables.PARAMS,
+        ((key, value[:_PARAM_LENGTH_MAX], r.run_id) for key, r, value in _by_key(new, params)),
+    )
+    metrics = [r.metrics for r in new]
+    for table in (tables.METRICS, tables.LATEST_METRICS):
+        yield (
+            table,
+            (
+                (key, _storable(number), r.created, 0, number != number, r.run_id)
+                for key, r, number in _by_key(new, metrics)
+            ),
+        )
+    yield (
+        tables.INPUTS,
+        ((r.input_id, "RUN_OUTPUT", r.run_id, "MODEL_OUTPUT", r.model_id, 0) for r in new),
+    )
 
 
-def _add_run(add: _Add, new: Registration, place: Place) -> None:
-    now, run_id = new.created, new.run_id
-    artifacts = f"{place.artifact_uri}/{run_id}/artifacts"
-    who = ("UNKNOWN", "", "", place.user, "FINISHED", now, now, None, "", "active")
-    add[tables.RUNS]((run_id, new.name, *who, artifacts, place.experiment_id))
-    add_tag = add[tables.RUN_TAGS]
-    for key, value in place.source_tags.items():
-        add_tag((key, value, run_id))
-    add_tag(("mlflow.runName", new.name, run_id))
-    for key, value in new.tags.items():
-        add_tag((key, value[:_TAG_LENGTH_MAX], run_id))
-    for key, value in new.params.items():
-        add[tables.PARAMS]((key, value[:_PARAM_LENGTH_MAX], run_id))
-    for key, number in new.metrics.items():
-        row = (key, _storable(number), now, 0, number != number, run_id)
-        add[tables.METRICS](row)
-        add[tables.LATEST_METRICS](row)
-    output = ("RUN_OUTPUT", run_id, "MODEL_OUTPUT", new.model_id, 0)
-    add[tables.INPUTS]((new.input_id, *output))
+def _logged_models(
+    new: Sequence[Registration], place: Place, versions: Mapping[str, int]
+) -> TableRows:
+    experiment_id = place.experiment_id
+    alike = (experiment_id, LOGGED_MODEL_NAME, _READY, "active")
+    yield (
+        tables.LOGGED_MODELS,
+        (
+            (r.model_id, r.location, r.created, r.created, r.model_type, r.run_id, *alike)
+            for r in new
+        ),
+    )
+    yield (
+        tables.LOGGED_MODEL_METRICS,
+        (
+            (r.model_id, key, r.created, 0, _storable(number), experiment_id, r.run_id)
+            for r in new
+            for key, number in r.metrics.items()
+        ),
+    )
+    yield (
+        tables.LOGGED_MODEL_PARAMS,
+        ((r.model_id, experiment_id, *item) for r in new for item in r.params.items()),
+    )
+    yield (
+        tables.LOGGED_MODEL_TAGS,
+        (
+            (r.model_id, experiment_id, key, value)
+            for r in new
+            for key, value in {
+                **place.source_tags,
+                "mlflow.modelVersions": _registered_as(r.name, versions[r.run_id]),
+                **r.tags,
+            }.items()
+        ),
+    )
 
 
-def _add_logged_model(add: _Add, new: Registration, version: int, place: Place) -> None:
-    now, model_id, experiment_id = new.created, new.model_id, place.experiment_id
-    state = (now, now, _READY, "active", new.model_type, new.run_id, None)
-    add[tables.LOGGED_MODELS]((model_id, experiment_id, LOGGED_MODEL_NAME, new.location, *state))
-    add_tag = add[tables.LOGGED_MODEL_TAGS]
-    for key, value in place.source_tags.items():
-        add_tag((model_id, experiment_id, key, value))
-    versions = json.dumps([{"name": new.name, "version": version}])
-    add_tag((model_id, experiment_id, "mlflow.modelVersions", versions))
-    for key, value in new.tags.items():
-        add_tag((model_id, experiment_id, key, value))
-    for key, value in new.params.items():
-        add[tables.LOGGED_MODEL_PARAMS]((model_id, experiment_id, key, value))
-    of_run = (experiment_id, new.run_id, None, None, None)
-    for key, number in new.metrics.items():
-        add[tables.LOGGED_MODEL_METRICS]((model_id, key, now, 0, _storable(number), *of_run))
+def _versions(numbered: Numbered, place: Place) -> TableRows:
+    alike = (WORKSPACE, "None", "READY")
+    yield (
+        tables.MODEL_VERSIONS,
+        (
+            (r.name, n, r.created, r.created, f"models:/{r.model_id}", r.location, r.run_id, *alike)
+            for r, n in numbered
+        ),
+    )
+    tags = [{place.location_tag: r.location, **r.tags} for r, _ in numbered]
+    yield (
+        tables.MODEL_VERSION_TAGS,
+        (
+            (WORKSPACE, r.name, version, key, value)
+            for key, (r, version), value in _by_key(numbered, tags)
+        ),
+    )
 
 
-def _add_version(add: _Add, new: Registration, version: int, place: Place) -> None:
-    source = (f"models:/{new.model_id}", new.location, new.run_id, None, "READY", None)
-    state = (new.created, new.created, None, None, "None")
-    add[tables.MODEL_VERSIONS]((WORKSPACE, new.name, version, *state, *source))
-    add_tag = add[tables.MODEL_VERSION_TAGS]
-    add_tag((WORKSPACE, new.name, version, place.location_tag, new.location))
-    for key, value in new.tags.items():
-        add_tag((WORKSPACE, new.name, version, key, value))
+def _by_key(
+    owners: Sequence[T], items: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, T, Any]]:
+    """Key, owner and value of the items of each owner, in the order of keys, then of owners."""
+    for key in sorted(set().union(*items)):
+        for owner, found in zip(owners, items, strict=True):
+            if key in found:
+                yield key, owner, found[key]
+
+
+def _registered_as(name: str, version: int) -> str:
+    return json.dumps([{"name": name, "version": version}])
 
 
 def _storable(number: float) -> float:

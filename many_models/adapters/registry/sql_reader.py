@@ -11,9 +11,9 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from many_models.adapters.registry.connection import unreachable
-from many_models.adapters.registry.database import RegistryDatabase, Row
+from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.reader import Details, as_histories
-from many_models.adapters.registry.rows import WORKSPACE
+from many_models.adapters.registry.rows import WORKSPACE, Row
 from many_models.core.registration import (
     CHAMPION,
     LOCATION_TAG,

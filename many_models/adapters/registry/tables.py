@@ -1,5 +1,7 @@
 """MLflow's tables as far as a bulk writer fills them, and whether a database is the one we know.
 
+Columns that stay NULL in all our rows are left out.
+
 What is written here by hand was read off what ``log_model`` leaves in MLflow 3.17; the revision of
 the schema says whether that still holds. How rows are made stands in ``rows``.
 """
@@ -15,21 +17,22 @@ TESTED_REVISIONS = frozenset({"dc11669786a5"})  # MLflow 3.17
 
 @dataclass(frozen=True, eq=False)  # compared by identity, and so quick as a key
 class Table:
-    """A table, the columns of our rows in their order, and its primary key."""
+    """A table, the columns of our rows in their order, its primary key, and what may be NULL."""
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+    nullable: tuple[str, ...]
 
 
-def _table(name: str, columns: str, key: str) -> Table:
-    return Table(name, tuple(columns.split()), tuple(key.split()))
+def _table(name: str, columns: str, key: str, nullable: str = "") -> Table:
+    return Table(name, tuple(columns.split()), tuple(key.split()), tuple(nullable.split()))
 
 
 RUNS = _table(
     "runs",
-    "run_uuid name source_type source_name entry_point_name user_id status start_time end_time"
-    " deleted_time source_version lifecycle_stage artifact_uri experiment_id",
+    "run_uuid name start_time end_time artifact_uri experiment_id source_type source_name"
+    " entry_point_name user_id status source_version lifecycle_stage",
     "run_uuid",
 )
 RUN_TAGS = _table("tags", "key value run_uuid", "key run_uuid")
@@ -49,14 +52,14 @@ INPUTS = _table(
 )
 LOGGED_MODELS = _table(
     "logged_models",
-    "model_id experiment_id name artifact_location creation_timestamp_ms last_updated_timestamp_ms"
-    " status lifecycle_stage model_type source_run_id status_message",
+    "model_id artifact_location creation_timestamp_ms last_updated_timestamp_ms model_type"
+    " source_run_id experiment_id name status lifecycle_stage",
     "model_id",
+    nullable="model_type",
 )
 LOGGED_MODEL_METRICS = _table(
     "logged_model_metrics",
-    "model_id metric_name metric_timestamp_ms metric_step metric_value experiment_id run_id"
-    " dataset_uuid dataset_name dataset_digest",
+    "model_id metric_name metric_timestamp_ms metric_step metric_value experiment_id run_id",
     "model_id metric_name metric_timestamp_ms metric_step run_id",
 )
 LOGGED_MODEL_PARAMS = _table(
@@ -67,7 +70,7 @@ LOGGED_MODEL_TAGS = _table(
 )
 REGISTERED_MODELS = _table(
     "registered_models",
-    "workspace name creation_time last_updated_time description",
+    "workspace name creation_time last_updated_time",
     "workspace name",
 )
 REGISTERED_MODEL_TAGS = _table(
@@ -75,8 +78,8 @@ REGISTERED_MODEL_TAGS = _table(
 )
 MODEL_VERSIONS = _table(
     "model_versions",
-    "workspace name version creation_time last_updated_time description user_id current_stage"
-    " source storage_location run_id run_link status status_message",
+    "name version creation_time last_updated_time source storage_location run_id"
+    " workspace current_stage status",
     "workspace name version",
 )
 MODEL_VERSION_TAGS = _table(
