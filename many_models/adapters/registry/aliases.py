@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from many_models.adapters.registry import tables
-from many_models.adapters.registry.database import RegistryTransaction, parts
 from many_models.adapters.registry.rows import WORKSPACE
+from many_models.adapters.registry.transaction import RegistryTransaction, parts
 from many_models.core.registration import REPLACES_TAG
 
 Numbered = tuple[str, int]

@@ -18,12 +18,13 @@ import pandas as pd
 from many_models.adapters.registry.aliases import point_alias
 from many_models.adapters.registry.artifact_template import Templates
 from many_models.adapters.registry.connection import unreachable
-from many_models.adapters.registry.database import RegistryDatabase, RegistryTransaction
+from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.pack_place import PackSource
 from many_models.adapters.registry.packing import store_model
 from many_models.adapters.registry.packs import PackWriter, split_location
 from many_models.adapters.registry.record_rules import check_alias, check_location, check_record
 from many_models.adapters.registry.rows import Place, Registration
+from many_models.adapters.registry.transaction import RegistryTransaction
 from many_models.core.errors import RegistryError
 from many_models.core.registration import (
     CANDIDATE_TAG,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from many_models.adapters.registry import tables
 from many_models.adapters.registry.aliases import move_alias, read_alias, remove_alias
 from many_models.adapters.registry.connection import unreachable
-from many_models.adapters.registry.database import RegistryDatabase, RegistryTransaction
+from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.rows import WORKSPACE
 from many_models.adapters.registry.search import models_named
+from many_models.adapters.registry.transaction import RegistryTransaction
 from many_models.core.errors import RegistryError
 from many_models.core.registration import CHAMPION, PARTITION_TAG
 from many_models.core.rollback import ChampionChange, Rollback

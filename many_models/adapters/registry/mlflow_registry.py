@@ -30,6 +30,7 @@ from many_models.adapters.registry.connection import (
     unreachable,
 )
 from many_models.adapters.registry.garbage import ClientGarbage, DatabaseGarbage, Garbage
+from many_models.adapters.registry.indexes import create_indexes
 from many_models.adapters.registry.model_artifact import local_path
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.adapters.registry.rows import Place
@@ -167,6 +168,7 @@ class MlflowRegistry(ReadableRegistry):
         logger.info("the writer of models in %s is %s", self.experiment, choice)
         if choice.database is None or choice.pack_folder is None:
             return ClientWriter(self._client, self.uri, self._experiment_id, example)
+        create_indexes(choice.database)
         experiment = self._client.get_experiment(self._experiment_id)
         source_tags = resolve_source_tags()
         place = Place(

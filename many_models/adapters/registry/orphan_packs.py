@@ -13,9 +13,10 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from many_models.adapters.registry.connection import unreachable
-from many_models.adapters.registry.database import RegistryDatabase, Row
+from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.pack_place import delete_file, list_files
 from many_models.adapters.registry.packs import PackFormatError, is_packed, split_location
+from many_models.adapters.registry.rows import Row
 from many_models.adapters.registry.version_removal import Removal
 from many_models.core.retention import Pack, PackReview, review_packs
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from many_models.adapters.registry.connection import unreachable
 from many_models.adapters.registry.database import RegistryDatabase
+from many_models.adapters.registry.indexes import indexed, indexed_column
 from many_models.adapters.registry.reader import Details, as_histories
 from many_models.adapters.registry.rows import WORKSPACE, Row
 from many_models.core.registration import (
@@ -26,36 +28,32 @@ from many_models.core.rollback import ChampionHistory
 _IN_ONE_QUERY = 5_000
 
 _VERSIONS = """
-SELECT v.name, v.version, v.run_id, COALESCE(v.storage_location, v.source), {object}
-FROM {start} JOIN model_version_tags t
-  ON t.workspace = v.workspace AND t.name = v.name AND t.version = v.version
+SELECT v.name, v.version, v.run_id, COALESCE(v.storage_location, v.source), (
+  SELECT {object} FROM model_version_tags t
+  WHERE t.workspace = v.workspace AND t.name = v.name AND t.version = v.version)
+FROM {start}
 WHERE v.workspace = '{workspace}' AND v.current_stage <> 'Deleted_Internal' {conditions}
-GROUP BY v.name, v.version, v.run_id, v.storage_location, v.source
 """
 _CHAMPION = """
 registered_model_aliases a
 JOIN model_versions v ON v.workspace = a.workspace AND v.name = a.name AND v.version = a.version
 """
 _CHAMPIONS = f"""
-{_CHAMPION} JOIN registered_model_tags u ON u.workspace = a.workspace AND u.name = a.name
+{_CHAMPION} JOIN registered_model_tags g ON g.workspace = a.workspace AND g.name = a.name
 """
-_OF_PARTITION = """
-JOIN registered_model_tags p ON p.workspace = u.workspace AND p.name = u.name
+_OF_USE_CASE = """
+AND EXISTS (
+  SELECT 1 FROM registered_model_tags u WHERE u.workspace = g.workspace AND u.name = g.name
+  AND u.key = ? AND u.value = ?)
+"""
+_TAGGED = """
+model_version_tags w
+JOIN model_versions v ON v.workspace = w.workspace AND v.name = w.name AND v.version = w.version
 """
 _WITH_TAG = """
 AND EXISTS (
-  SELECT 1 FROM model_version_tags w WHERE w.workspace = v.workspace AND w.name = v.name
-  AND w.version = v.version AND w.key = ? AND w.value = ?)
-"""
-_FIRST_TAG = """
-(SELECT w.workspace, w.name, w.version FROM model_version_tags w
- WHERE w.workspace = '{workspace}' AND w.key = ? AND w.value = ?) f
-JOIN model_versions v ON v.workspace = f.workspace AND v.name = f.name AND v.version = f.version
-"""
-_TAGGED = """
-(SELECT w.workspace, w.name, w.version FROM model_version_tags w
- WHERE w.workspace = '{workspace}' AND w.key = ?) f
-JOIN model_versions v ON v.workspace = f.workspace AND v.name = f.name AND v.version = f.version
+  SELECT 1 FROM model_version_tags o WHERE o.workspace = v.workspace AND o.name = v.name
+  AND o.version = v.version AND o.key = ? AND o.value = ?)
 """
 
 
@@ -65,6 +63,8 @@ class SqlReader:
     def __init__(self, database: RegistryDatabase, uri: str) -> None:
         self._database = database
         self._uri = uri
+        self._is_postgres = database.is_postgres
+        self._indexed = partial(indexed, is_postgres=database.is_postgres)
         self._object = (
             "json_object_agg(t.key, t.value)::text"
             if database.is_postgres
@@ -73,27 +73,26 @@ class SqlReader:
 
     def champions(self, use_case: str, partitions: Collection[str] | None) -> list[ModelVersion]:
         """Versions under alias ``champion``, sorted by name; of all partitions, or of some."""
-        conditions = "AND u.key = ? AND u.value = ? AND a.alias = ?"
-        parameters = [USE_CASE_TAG, use_case, CHAMPION]
         if partitions is None:
-            found = self._versions(_CHAMPIONS, conditions, parameters)
+            key, values = USE_CASE_TAG, [use_case]
         else:
-            found = [
-                version
-                for part in _parts(sorted(set(partitions)))
-                for version in self._versions(
-                    _CHAMPIONS + _OF_PARTITION,
-                    f"{conditions} AND p.key = ? AND p.value IN ({_marks(part)})",
-                    [*parameters, PARTITION_TAG, *part],
-                )
-            ]
-        wanted = None if partitions is None else set(partitions)
+            key, values = PARTITION_TAG, sorted(set(partitions))
+        column = indexed_column("g.value", is_postgres=self._is_postgres)
+        found = (
+            version
+            for part in _parts(values)
+            for version in self._versions(
+                _CHAMPIONS,
+                f"{_OF_USE_CASE} AND a.alias = ? AND g.key = ? AND {column} IN ({_marks(part)})",
+                [USE_CASE_TAG, use_case, CHAMPION, key, *map(self._indexed, part)],
+            )
+        )
+        wanted = set(values)
         return sorted(
             (
                 v
                 for v in found
-                if v.tags.get(USE_CASE_TAG) == use_case
-                and (wanted is None or v.tags.get(PARTITION_TAG) in wanted)
+                if v.tags.get(USE_CASE_TAG) == use_case and v.tags.get(key) in wanted
             ),
             key=lambda v: v.name,
         )
@@ -106,19 +105,19 @@ class SqlReader:
     def versions(self, tags: Mapping[str, str]) -> list[ModelVersion]:
         """Every version that carries all of ``tags``, by name and version."""
         # The use case is the tag that most versions share: another one leads to fewer.
-        first, *rest = sorted(tags.items(), key=lambda item: item[0] == USE_CASE_TAG)
+        (key, value), *rest = sorted(tags.items(), key=lambda item: item[0] == USE_CASE_TAG)
+        column = indexed_column("w.value", is_postgres=self._is_postgres)
         found = self._versions(
-            _FIRST_TAG.format(workspace=WORKSPACE),
-            _WITH_TAG * len(rest),
-            [*first, *(text for item in rest for text in item)],
+            _TAGGED,
+            f"AND w.key = ? AND {column} = ? {_WITH_TAG * len(rest)}",
+            [key, self._indexed(value), *(text for item in rest for text in item)],
         )
+        found = [version for version in found if version.tags.get(key) == value]
         return sorted(found, key=lambda v: (v.name, v.version))
 
     def tagged(self, use_case: str, key: str) -> list[ModelVersion]:
         """Every version of a use case with a tag ``key``, whatever it says, by name and version."""
-        found = self._versions(
-            _TAGGED.format(workspace=WORKSPACE), _WITH_TAG, [key, USE_CASE_TAG, use_case]
-        )
+        found = self._versions(_TAGGED, f"AND w.key = ? {_WITH_TAG}", [key, USE_CASE_TAG, use_case])
         return sorted(found, key=lambda v: (v.name, v.version))
 
     def histories(self, names: Collection[str]) -> dict[str, ChampionHistory]:
@@ -174,7 +173,7 @@ class SqlReader:
         )
         found = []
         for name, number, run_id, stored, text in self._query(sql, parameters):
-            tags = json.loads(text)
+            tags = json.loads(text) if text else {}
             location = tags.get(LOCATION_TAG) or stored
             found.append(ModelVersion(name, number, run_id or "", location, tags))
         return found

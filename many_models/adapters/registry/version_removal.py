@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from many_models.adapters.registry import tables
-from many_models.adapters.registry.database import RegistryDatabase, RegistryTransaction
+from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.rows import WORKSPACE
+from many_models.adapters.registry.transaction import RegistryTransaction
 from many_models.core.registration import ModelVersion
 
 logger = logging.getLogger(__name__)
