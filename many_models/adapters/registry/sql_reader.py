@@ -38,8 +38,11 @@ _CHAMPION = """
 registered_model_aliases a
 JOIN model_versions v ON v.workspace = a.workspace AND v.name = a.name AND v.version = a.version
 """
-_CHAMPIONS = f"""
-{_CHAMPION} JOIN registered_model_tags g ON g.workspace = a.workspace AND g.name = a.name
+# SQLite takes what stands on the left of CROSS JOIN first, and so looks up value by value.
+_CHAMPIONS = """
+(VALUES {values}) wanted CROSS JOIN registered_model_tags g
+JOIN registered_model_aliases a ON a.workspace = g.workspace AND a.name = g.name
+JOIN model_versions v ON v.workspace = a.workspace AND v.name = a.name AND v.version = a.version
 """
 _OF_USE_CASE = """
 AND EXISTS (
@@ -74,20 +77,19 @@ class SqlReader:
     def champions(self, use_case: str, partitions: Collection[str] | None) -> list[ModelVersion]:
         """Versions under alias ``champion``, sorted by name; of all partitions, or of some."""
         if partitions is None:
-            key, values = USE_CASE_TAG, [use_case]
+            key, wanted = USE_CASE_TAG, {use_case}
         else:
-            key, values = PARTITION_TAG, sorted(set(partitions))
+            key, wanted = PARTITION_TAG, set(partitions)
         column = indexed_column("g.value", is_postgres=self._is_postgres)
         found = (
             version
-            for part in _parts(values)
+            for part in _parts(sorted(set(map(self._indexed, wanted))))
             for version in self._versions(
-                _CHAMPIONS,
-                f"{_OF_USE_CASE} AND a.alias = ? AND g.key = ? AND {column} IN ({_marks(part)})",
-                [USE_CASE_TAG, use_case, CHAMPION, key, *map(self._indexed, part)],
+                _CHAMPIONS.format(values=", ".join(["(?)"] * len(part))),
+                f"AND a.alias = ? AND g.key = ? AND {column} = wanted.column1 {_OF_USE_CASE}",
+                [*part, CHAMPION, key, USE_CASE_TAG, use_case],
             )
         )
-        wanted = set(values)
         return sorted(
             (
                 v

@@ -32,7 +32,9 @@ pytestmark = pytest.mark.mlflow
 
 ROWS = pd.DataFrame({"day": pd.to_datetime(["2026-01-01", "2026-01-02"]), "price": [1.5, 2.5]})
 RECORD = replace(
-    constant_record("grocery.one", 4.0, group_key="7", note="a\tb\\c\nd 'e' \"f\" 🧈"),
+    constant_record(
+        "grocery.one", 4.0, group_key="7", note="a\tb\\c\n\\.\nd,'e' \"f\" 🧈", empty=""
+    ),
     metrics={"mase": 0.5, "worst": math.nan, "ratio": math.inf, "least": -math.inf},
     params={"candidate": "constant", "note": "x" * 3000, "empty": ""},
 )
@@ -266,10 +268,21 @@ def test_under_another_revision_models_are_registered_by_mlflow(
 
 @pytest.mark.parametrize("writer", ["bulk"])
 def test_killed_at_any_instant_it_leaves_whole_transactions(registry: MlflowRegistry) -> None:
+    require_whole_after_kills(registry, 8)
+
+
+@pytest.mark.postgres
+def test_killed_at_any_instant_it_leaves_whole_transactions_in_postgres(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    require_whole_after_kills(MlflowRegistry(postgres_url, str(tmp_path), "training"), 4)
+
+
+def require_whole_after_kills(registry: MlflowRegistry, kills: int) -> None:
     dice = random.Random(7)
     registry.check()
     killed = 0
-    for _ in range(8):
+    for _ in range(kills):
         killed += kill_within(start("register", 400, registry), 1.5, dice)
         assert find_faults(registry) == []
 
@@ -284,6 +297,17 @@ def test_killed_at_any_instant_it_leaves_whole_transactions(registry: MlflowRegi
 
 @pytest.mark.parametrize("writer", ["bulk"])
 def test_two_processes_at_once_leave_versions_without_gaps(registry: MlflowRegistry) -> None:
+    require_no_gaps_between_two(registry)
+
+
+@pytest.mark.postgres
+def test_two_processes_at_once_leave_versions_without_gaps_in_postgres(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    require_no_gaps_between_two(MlflowRegistry(postgres_url, str(tmp_path), "training"))
+
+
+def require_no_gaps_between_two(registry: MlflowRegistry) -> None:
     registry.check()
     processes = [start("register", 300, registry) for _ in range(2)]
     for process in processes:
