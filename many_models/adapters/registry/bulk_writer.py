@@ -50,7 +50,8 @@ Outcome = ModelVersion | RegistrationFailure
 class BulkWriter:
     """Registers records in one experiment of one database; packs go to ``pack_folder`` (a URI).
 
-    ``example`` is as for ``ClientWriter``. With an alias, the models of one partition that come in
+    ``example`` is as for ``ClientWriter``, ``address`` as for ``PackWriter``; ``chunk`` is the
+    number of models of a transaction. With an alias, the models of one partition that come in
     a row go into one transaction, however many they are: a partition changes as a whole.
     """
 
@@ -61,6 +62,9 @@ class BulkWriter:
         place: Place,
         pack_folder: str,
         example: pd.DataFrame | None,
+        *,
+        address: str | None = None,
+        chunk: int | None = None,
     ) -> None:
         self._database = database
         self._uri = uri
@@ -68,6 +72,8 @@ class BulkWriter:
         self._pack_folder = pack_folder
         self._templates = Templates(example)
         self._packs_seen: set[str] = set()
+        self._address = address
+        self._chunk = chunk or CHUNK
 
     def write_all(self, records: Iterable[ModelRecord], alias: str | None) -> Iterator[Outcome]:
         """Register ``records`` as new versions, one outcome for each, in their order.
@@ -77,7 +83,7 @@ class BulkWriter:
         """
         if alias is not None:
             check_alias(alias)
-        with PackWriter(self._pack_folder) as packs:
+        with PackWriter(self._pack_folder, address=self._address) as packs:
             for chunk in self._chunks(records, packs, by_partition=alias is not None):
                 yield from self._write(chunk, packs, alias)
 
@@ -88,7 +94,7 @@ class BulkWriter:
         partition: str | None = None
         for record in records:
             previous, partition = partition, record.tags.get(PARTITION_TAG)
-            if len(chunk) >= CHUNK and not (by_partition and partition == previous):
+            if len(chunk) >= self._chunk and not (by_partition and partition == previous):
                 yield chunk
                 chunk = []
             chunk.append(self._prepare(record, packs))

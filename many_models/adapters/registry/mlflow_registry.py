@@ -34,6 +34,7 @@ from many_models.adapters.registry.indexes import create_indexes
 from many_models.adapters.registry.model_artifact import local_path
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.adapters.registry.rows import Place
+from many_models.adapters.registry.server_writer import ServerWriter, ask_server
 from many_models.adapters.registry.writer import (
     DatabaseChoice,
     ModelWriter,
@@ -98,6 +99,8 @@ class MlflowRegistry(ReadableRegistry):
         """How models are written here, and why."""
         experiment = self._client.get_experiment(self._experiment_id)
         choice = choose_writer(self._database, experiment.artifact_location)
+        if self._allow_bulk and self.uri.startswith(("http://", "https://")):
+            choice = ask_server(self.uri, self._experiment_id)
         if choice.name == "client":
             place, reason = self.experiment, choice.reason
             logger.warning("models are registered in %s one by one, slowly: %s", place, reason)
@@ -166,6 +169,8 @@ class MlflowRegistry(ReadableRegistry):
     def _open_writer(self, example: pd.DataFrame | None) -> ModelWriter:
         choice = self.writer
         logger.info("the writer of models in %s is %s", self.experiment, choice)
+        if choice.request_bytes is not None:
+            return ServerWriter(self.uri, self._experiment_id, choice.request_bytes, example)
         if choice.database is None or choice.pack_folder is None:
             return ClientWriter(self._client, self.uri, self._experiment_id, example)
         create_indexes(choice.database)

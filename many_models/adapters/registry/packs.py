@@ -52,12 +52,16 @@ def split_location(location: str) -> tuple[str, int]:
 class PackWriter:
     """Appends models to packs in ``folder`` (a URI); begins a new pack every ``models`` models.
 
-    What was appended is there for good, and may be spoken of, once ``seal`` has returned. Leaving
-    the context without it leaves nothing.
+    ``address`` is the folder as readers reach it, where that is another one: a server's, say. What
+    was appended is there for good, and may be spoken of, once ``seal`` has returned. Leaving the
+    context without it leaves nothing.
     """
 
-    def __init__(self, folder: str, models: int = MODELS_A_PACK) -> None:
+    def __init__(
+        self, folder: str, models: int = MODELS_A_PACK, *, address: str | None = None
+    ) -> None:
         self._folder = folder.rstrip("/")
+        self._address = address or f"{PREFIX}{self._folder}"
         self._models = models
         self._unsealed: list[_Pack] = []
 
@@ -81,7 +85,7 @@ class PackWriter:
         if pack is None or pack.models >= self._models or pack.size >= _BYTES:
             if pack is not None:
                 pack.file.end()
-            pack = _Pack(self._folder)
+            pack = _Pack(self._folder, self._address)
             self._unsealed.append(pack)
         return pack.append(payload, shared, describe)
 
@@ -96,9 +100,10 @@ class PackWriter:
 class _Pack:
     """One pack being written."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, address: str) -> None:
         name = f"{int(time.time() * 1000):012x}{secrets.token_hex(6)}{_SUFFIX}"
         self.file = PackTarget(f"{folder}/{name}")
+        self._address = f"{address}/{name}"
         self.models = 0
         self.size = 0
         self._shared: dict[tuple[tuple[str, bytes], ...], tuple[int, int]] = {}
@@ -108,7 +113,7 @@ class _Pack:
         self, payload: bytes, shared: Mapping[str, bytes], describe: Callable[[str], bytes]
     ) -> str:
         shared_offset, shared_length = self._share(shared)
-        location = f"{PREFIX}{self.file.uri}/{self.size}"
+        location = f"{self._address}/{self.size}"
         description = describe(location)
         lengths = len(description), len(payload)
         digest = sha256(payload).digest()

@@ -1,7 +1,8 @@
 """The port through which models are registered, and what its writers have in common.
 
 ``client_writer`` writes into any MLflow registry, model by model; ``bulk_writer`` straight into the
-tables of a SQL database that it knows. Which of the two a registry uses is decided here.
+tables of a SQL database that it knows; ``server_writer`` lets an MLflow server do that. Which of
+them a registry uses is decided here, but for what only a server can say.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ class DatabaseChoice:
 class WriterChoice:
     """Which writer a registry uses, and why; for logs and metadata.
 
-    ``pack_folder`` (a URI) and ``database`` are set for ``bulk``.
+    ``pack_folder`` (a URI) and ``database`` are set for ``bulk``; ``request_bytes``, the most that
+    the server takes at once, for ``server``.
     """
 
-    name: Literal["bulk", "client"]
+    name: Literal["bulk", "client", "server"]
     reason: str
     database: RegistryDatabase | None = None
     pack_folder: str | None = None
+    request_bytes: int | None = None
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"

@@ -1,0 +1,1 @@
+"""What runs inside an MLflow server: ``app`` is what its ``--app-name`` finds."""
