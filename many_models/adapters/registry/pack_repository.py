@@ -17,7 +17,6 @@ from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import ArtifactRepository, verify_artifact_path
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.host_policy import (
     enforce_server_artifact_uri_host_policy,
     is_tracking_server_process,
@@ -56,6 +55,9 @@ class PackRepository(ArtifactRepository):
     def _plain(self) -> ArtifactRepository:
         if self._given is not None:
             return self._given
+        # MLflow imports this module from the middle of that one.
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
         if is_tracking_server_process():
             _require_own_destination(self.artifact_uri)
         uri = self.artifact_uri.removeprefix(PREFIX)

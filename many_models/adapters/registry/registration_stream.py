@@ -52,6 +52,7 @@ OUTCOMES = pa.schema(
 """Of a model that was refused, ``error`` says why, and version, run and location are null."""
 
 _HEADER = b"many_models"
+_END = b"\xff\xff\xff\xff\0\0\0\0"  # without it, who says that no batch is missing?
 
 
 class StreamError(ValueError):
@@ -96,6 +97,8 @@ def read_records(stream: bytes, bytes_max: int) -> tuple[Header, list[ModelRecor
     Raises:
         StreamError: saying what is wrong with it.
     """
+    if not stream.endswith(_END):
+        raise StreamError("this is no complete Arrow IPC stream: its end is missing")
     try:
         with pa.ipc.open_stream(stream) as reader:
             header = _read_header(reader.schema)
