@@ -25,7 +25,8 @@ def choose_expendable(
 
     ``versions`` are all of a training registry, ``production`` all that production ever got. The
     last ``keep`` versions of each model stay, and so does every version that one in production came
-    from: by its training run, by its number, or by its payload's digest, whichever is known.
+    from, by its training run or its number. Where production names neither, all that have the same
+    payload stay.
 
     Raises:
         ValueError: ``keep`` is less than one.
@@ -46,12 +47,13 @@ def choose_expendable(
 
 def _origins_of(produced: ModelVersion) -> set[tuple[str, ...]]:
     tags = produced.tags
-    found = {
+    named = {
         ("run", tags.get(TRAINING_RUN_TAG, "")),
         ("version", produced.name, tags.get(TRAINING_VERSION_TAG, "")),
-        ("payload", produced.name, tags.get(PAYLOAD_SHA256_TAG, "")),
     }
-    return {origin for origin in found if origin[-1]}
+    if found := {origin for origin in named if origin[-1]}:
+        return found
+    return {("payload", produced.name, tags.get(PAYLOAD_SHA256_TAG, ""))}
 
 
 def _traces_of(trained: ModelVersion) -> set[tuple[str, ...]]:

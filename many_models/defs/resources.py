@@ -81,8 +81,8 @@ def _open_registry(uri: str, artifacts: str, use_case: UseCase) -> MlflowRegistr
     if not uri:
         raise RegistryError(
             f"production cannot be written from here: {settings.PRODUCTION_REGISTRY} is not set, "
-            f"only {settings.PRODUCTION_READER} is, which is for reading. Promote where "
-            f"{settings.PRODUCTION_REGISTRY} names the registry with credentials that may write"
+            f"only {settings.PRODUCTION_READER} is, which is for reading. Promote and roll back "
+            f"where {settings.PRODUCTION_REGISTRY} names credentials that may write"
         )
     registry = MlflowRegistry(uri, artifacts or None, use_case.name)
     registry.check()

@@ -56,6 +56,13 @@ def test_any_trace_of_a_promotion_is_enough(tags: dict[str, str]) -> None:
     assert numbers(choose_expendable(versions, production, keep=1)) == [2]
 
 
+def test_training_the_same_model_again_does_not_protect_it() -> None:
+    first = trained("a", 1)
+    again = [ModelVersion("a", n, f"run-a-{n}", "", first.tags) for n in (2, 3)]
+    production = [promoted(first, payload_sha256=first.tags["payload_sha256"])]
+    assert numbers(choose_expendable([first, *again], production, keep=1)) == [2]
+
+
 def test_numbers_of_another_model_protect_nothing() -> None:
     versions = [trained("a", 1), trained("a", 2)]
     production = [promoted(trained("b", 1)), ModelVersion("a", 1, "p", "", {})]
