@@ -2,246 +2,101 @@
 
 Each model has 5 metrics, 4 parameters and all tags. The slow rivals register fewer models, and
 rates are compared; every rival must leave as many rows a model in every table before any time is.
-``--models 100000`` shows the memory of more. ``--kills 50`` kills a registration as often at random
-instants, and checks the registry after each.
+In the end writers are killed (``--kills``) and meet each other, and the registries are checked.
+``--models 100000 --rounds 1 --kills 0`` shows the time and memory of more.
 """
 
 from __future__ import annotations
 
-import pickle
+import argparse
 import random
-import sqlite3
+import statistics
 import tempfile
+import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from itertools import count
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from registry_crashes import kill_writers, two_writers
+from registry_rivals import (
+    Registries,
+    load_all,
+    load_model,
+    load_with_mlflow,
+    log_models,
+    make_records,
+    register,
+    require_same_work,
+)
 from report import Case, measure, parse_arguments, print_report
-from sklearn.linear_model import Ridge
 
-from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
-from many_models.adapters.registry.model_artifact import load_payload
-from many_models.adapters.registry.tables import TABLES
-from many_models.core.registration import ModelRecord, ModelVersion
-from many_models_tests.conftest import PostgresServer, running_postgres
-from many_models_tests.fakes_crashes import find_faults, kill_within, start
+from many_models_tests.conftest import running_postgres
 
-KEYS = ("store_id", "department")
-METRICS = ("mase", "rmse", "mae", "pinball", "coverage")
-PARAMETERS = {"candidate": "ridge", "features": "price", "horizon": "28", "rows": "400"}
-TAGS = ("data_version", "code_version", "trained_through", "dagster_run_id", "score")
-FEATURES = np.random.default_rng(1).normal(size=(40, 8))
+DATABASES = ("SQLite", "PostgreSQL")
+WARM = 20
+LOOKS = 500
+
+Run = Callable[[MlflowRegistry, int], int]
 
 
-def make_records(models: int) -> Iterator[ModelRecord]:
-    """Records of small ridges, a hundred a partition; payloads differ from model to model."""
-    model = Ridge().fit(FEATURES, FEATURES[:, 0])
-    for number in range(models):
-        store, department = f"s{number // 100:04d}", f"d{number % 100:02d}"
-        model.intercept_ = float(number)
-        yield ModelRecord(
-            name=f"sales.{store}.{department}",
-            payload=pickle.dumps(model),
-            metrics=dict.fromkeys(METRICS, number / 7),
-            params=PARAMETERS,
-            tags={
-                "use_case": "sales",
-                "partition": store,
-                "store_id": store,
-                "department": department,
-                "partition_key": f"{store}|{department}",
-                "candidate": "ridge",
-                **dict.fromkeys(TAGS, "2026-01-01"),
-            },
-            key_tags=KEYS,
+@dataclass
+class Writing:
+    """Rivals that write into a new registry each time; ``last`` holds what they wrote last."""
+
+    registries: Registries
+    last: dict[str, tuple[MlflowRegistry, int]] = field(default_factory=dict)
+
+    def rival(
+        self, name: str, kind: str, run: Run, models: int, *, bulk: bool = True
+    ) -> Callable[[], int]:
+        def run_anew() -> int:
+            self.last[name] = self.registries.of(kind, bulk=bulk), models
+            return run(self.last[name][0], models)
+
+        return run_anew
+
+    def measure(self, sizes: argparse.Namespace) -> list[Case]:
+        rivals = {}
+        for kind in DATABASES:
+            name = f"bulk, {kind}"
+            rivals[name] = self.rival(name, kind, register, sizes.models)
+        for kind in DATABASES:
+            name = f"client, {kind}"
+            rivals[name] = self.rival(name, kind, register, sizes.client, bulk=False)
+        name = "log_model, SQLite"
+        rivals[name] = self.rival(name, "SQLite", log_models, sizes.log_model)
+        register(self.registries.of("SQLite"), WARM)
+        log_models(self.registries.of("SQLite"), 1)
+        cases = measure(rivals, sizes.rounds)
+        require_same_work(self.last)
+        return cases
+
+
+def measure_reading(writing: Writing, rounds: int) -> list[Case]:
+    by_client, logged = writing.last["client, SQLite"]
+    rivals: dict[str, Callable[[], int]] = {
+        f"find and load all, {kind}": lambda kind=kind: load_all(  # type: ignore[misc]
+            writing.last[f"bulk, {kind}"][0]
         )
+        for kind in DATABASES
+    }
+    rivals["find and load by alias, MLflow"] = lambda: load_with_mlflow(by_client, logged)
+    return measure(rivals, rounds)
 
 
-class Registries:
-    """Empty registries by the number; MLflow's migrations run once for each kind of database."""
-
-    def __init__(self, folder: Path, server: PostgresServer) -> None:
-        self._folder = folder
-        self._server = server
-        self._numbers = count()
-        self._template = folder / "template.db"
-        for uri in (f"sqlite:///{folder}/made.db", server.url("template1")):
-            MlflowRegistry(uri, str(folder), "unused").champions("none")
-        server.execute(  # connections that MLflow keeps open forbid copying the template
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template1'"
-        )
-        with (
-            closing(sqlite3.connect(folder / "made.db")) as made,
-            closing(sqlite3.connect(self._template)) as template,
-        ):
-            made.backup(template)
-
-    def sqlite(self, *, bulk: bool = True) -> MlflowRegistry:
-        folder = self._folder / str(next(self._numbers))
-        folder.mkdir()
-        (folder / "registry.db").write_bytes(self._template.read_bytes())
-        return self._opened(f"sqlite:///{folder}/registry.db", folder, bulk)
-
-    def postgres(self, *, bulk: bool = True) -> MlflowRegistry:
-        name = f"r{next(self._numbers)}"
-        self._server.execute(f"CREATE DATABASE {name}")
-        return self._opened(self._server.url(name), self._folder / name, bulk)
-
-    def _opened(self, uri: str, folder: Path, bulk: bool) -> MlflowRegistry:
-        registry = MlflowRegistry(uri, str(folder / "artifacts"), "benchmark", allow_bulk=bulk)
-        registry.check()
-        return registry
-
-
-def register(registry: MlflowRegistry, models: int) -> int:
-    outcomes = registry.register(make_records(models), alias="champion", total=models)
-    return sum(isinstance(outcome, ModelVersion) for outcome in outcomes)
-
-
-def log_models(registry: MlflowRegistry, models: int) -> int:
-    """What tutorials do, with the requirements given: looking for them takes seconds a model."""
-    import mlflow
-
-    mlflow.set_tracking_uri(registry.uri)
-    mlflow.set_experiment("benchmark")
-    client = mlflow.MlflowClient()
-    for record in make_records(models):
-        tags = record.version_tags()
-        with mlflow.start_run(run_name=record.name):
-            mlflow.log_params(dict(record.params))
-            mlflow.log_metrics(dict(record.metrics))
-            mlflow.set_tags(tags)
-            info = mlflow.sklearn.log_model(
-                pickle.loads(record.payload),
-                name="model",
-                registered_model_name=record.name,
-                pip_requirements=["scikit-learn"],
-                serialization_format="pickle",
-                tags=tags,
-            )
-        location = client.get_logged_model(info.model_id).artifact_location
-        client.set_model_version_tag(record.name, "1", "artifact_location", location)
-        for key, value in record.model_tags().items():
-            client.set_registered_model_tag(record.name, key, value)
-        client.set_registered_model_alias(record.name, "champion", "1")
-    return models
-
-
-def rows_a_model(registry: MlflowRegistry, models: int) -> dict[str, float]:
-    database = RegistryDatabase(registry.uri)
-    counted = {t.name: database.query(f"SELECT count(*) FROM {t.name}")[0][0] for t in TABLES}
-    return {table: rows / models for table, rows in counted.items()}
-
-
-def require_same_work(rivals: dict[str, tuple[MlflowRegistry, int]]) -> None:
-    """Stop unless all left the same number of rows a model, in every table."""
-    found = {name: rows_a_model(registry, models) for name, (registry, models) in rivals.items()}
-    first = next(iter(found.values()))
-    for name, rows in found.items():
-        if rows != first:
-            raise SystemExit(f"{name} left other rows: {rows}, not {first}")
-
-
-def load_all(registry: MlflowRegistry) -> int:
-    found = registry.champions("sales")
-    return len([load_model(version) for version in found])
-
-
-def load_model(version: ModelVersion | None) -> Any:
-    assert version is not None
-    digest = version.tags["payload_sha256"]
-    return pickle.loads(load_payload(version.location, digest, version.name))
-
-
-def load_with_mlflow(registry: MlflowRegistry, models: int) -> int:
-    """Through MLflow alone, by alias; its directories on the local disk."""
-    import mlflow
-
-    mlflow.set_tracking_uri(registry.uri)
-    for record in make_records(models):
-        mlflow.sklearn.load_model(f"models:/{record.name}@champion")
-    return models
-
-
-def load_one(registry: MlflowRegistry) -> int:
-    """One champion by key, in a registry just opened; ``measure`` sees a hundred of them."""
-    dice = random.Random(7)
-    for record in dice.sample(list(make_records(1_000)), 100):
-        load_model(registry.champion(record.name))
-    return 100
-
-
-def kill_registrations(registry: MlflowRegistry, kills: int, models: int) -> None:
-    """SIGKILL at random instants; then what remains is registered."""
-    dice = random.Random(7)
-    killed = 0
-    while killed < kills:
-        killed += kill_within(start("register", models, registry), 2.0, dice)
-        if faults := find_faults(registry):
-            raise SystemExit(f"after {killed} kills: {faults[:5]}")
-        print(f"killed {killed} / {kills}, {len(registry.versions('grocery'))} versions, no fault")
-
-
-def main() -> None:
-    warnings.simplefilter("ignore")
-    sizes = parse_arguments(
-        __doc__ or "", models=10_000, client=200, log_model=40, rounds=3, kills=0
-    )
-    with tempfile.TemporaryDirectory() as folder, running_postgres(fsync=True) as server:
-        registries = Registries(Path(folder), server)
-        last: dict[str, tuple[MlflowRegistry, int]] = {}
-
-        def rival(
-            name: str,
-            make: Callable[[], MlflowRegistry],
-            run: Callable[[MlflowRegistry, int], int],
-            models: int,
-        ) -> Callable[[], int]:
-            def run_anew() -> int:
-                last[name] = make(), models
-                return run(last[name][0], models)
-
-            return run_anew
-
-        writing = {
-            name: rival(name, make, run, models)
-            for name, make, run, models in (
-                ("bulk, SQLite", registries.sqlite, register, sizes.models),
-                ("bulk, PostgreSQL", registries.postgres, register, sizes.models),
-                ("client, SQLite", lambda: registries.sqlite(bulk=False), register, sizes.client),
-                (
-                    "client, PostgreSQL",
-                    lambda: registries.postgres(bulk=False),
-                    register,
-                    sizes.client,
-                ),
-                ("log_model, SQLite", registries.sqlite, log_models, sizes.log_model),
-            )
-        }
-        for run, small in ((register, 10), (log_models, 1)):
-            run(registries.sqlite(), small)  # warms up
-        cases = measure(writing, sizes.rounds)
-        require_same_work(last)
-        in_sqlite, in_postgres = last["bulk, SQLite"][0], last["bulk, PostgreSQL"][0]
-        by_client, logged = last["client, SQLite"]
-        cases += measure(
-            {
-                "find and load all champions, SQLite": lambda: load_all(in_sqlite),
-                "find and load all champions, PostgreSQL": lambda: load_all(in_postgres),
-                "find and load by alias, MLflow": lambda: load_with_mlflow(by_client, logged),
-                "one champion by key, SQLite": lambda: load_one(in_sqlite),
-                "one champion by key, PostgreSQL": lambda: load_one(in_postgres),
-            },
-            sizes.rounds,
-        )
-        if sizes.kills:
-            kill_registrations(registries.sqlite(), sizes.kills, 2_000)
-    print_report("registry", cases, compare(cases), sizes.json)
+def measure_calls(registry: MlflowRegistry, kind: str, models: int) -> dict[str, float]:
+    """Milliseconds from a key to its champion, unpickled: median and 99th percentile."""
+    names = [record.name for record in make_records(models)]
+    found = []
+    for name in random.Random(7).choices(names, k=WARM + LOOKS):
+        begun = time.perf_counter()
+        load_model(registry.champion(name))
+        found.append((time.perf_counter() - begun) * 1e3)
+    percentiles = statistics.quantiles(found[WARM:], n=100)
+    text = f"one champion by key, {kind}, milliseconds"
+    return {f"{text}, p50": percentiles[49], f"{text}, p99": percentiles[98]}
 
 
 def compare(cases: list[Case]) -> dict[str, float]:
@@ -250,9 +105,30 @@ def compare(cases: list[Case]) -> dict[str, float]:
         "client, SQLite": "bulk, SQLite",
         "client, PostgreSQL": "bulk, PostgreSQL",
         "log_model, SQLite": "bulk, SQLite",
-        "find and load by alias, MLflow": "find and load all champions, SQLite",
+        "find and load by alias, MLflow": "find and load all, SQLite",
     }
     return {f"{ours} against {slow}": rate[ours] / rate[slow] for slow, ours in rivals.items()}
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    sizes = parse_arguments(
+        __doc__ or "", models=10_000, client=200, log_model=40, rounds=3, kills=50
+    )
+    with tempfile.TemporaryDirectory() as folder, running_postgres(fsync=True) as server:
+        writing = Writing(Registries(Path(folder), server))
+        cases = writing.measure(sizes)
+        cases += measure_reading(writing, sizes.rounds)
+        figures = compare(cases)
+        for kind in DATABASES:
+            registry, models = writing.last[f"bulk, {kind}"]
+            figures |= measure_calls(registry, kind, models)
+        for kind in DATABASES:
+            versions = two_writers(writing.registries, kind)
+            figures[f"versions of two writers at once, {kind}, none missing or double"] = versions
+            killed = kill_writers(writing.registries, kind, sizes.kills // len(DATABASES))
+            figures[f"writers killed without a fault, {kind}"] = killed
+    print_report("registry", cases, figures, sizes.json)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def print_report(
             f"{case.cpu_seconds:>9.1f}{case.peak_mb:>9.0f}{case.rate:>12,.1f}"
         )
     for text, ratio in ratios.items():
-        print(f"{text}: {ratio:.1f}")
+        print(f"{text}: {ratio:,.2f}".removesuffix(".00"))
     if path is not None:
         report = {
             "name": name,
