@@ -50,7 +50,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     So the tests see what MLflow sees of an installation, whether or not the package is installed
     in the environment that they run in.
     """
-    folder = tmp_path_factory.mktemp("installed")
+    return pretend_installation(tmp_path_factory.mktemp("installed"))
+
+
+def pretend_installation(folder: Path) -> Path:
+    """Write into ``folder`` what an installation of this package would tell of it; returns it."""
     project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
     info = folder / "many_models-0.1.0.dist-info"
     info.mkdir()

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from many_models.adapters.registry.model_artifact import DESCRIPTION_FILE, ENVIRONMENT_FILES
-from many_models.core.registration import LOCATION_TAG, ModelRecord, ModelVersion
+from many_models.core.registration import LOCATION_TAG, REPLACES_TAG, ModelRecord, ModelVersion
 from many_models.core.registration import RegistrationFailure as Failure
 
 FORMAT = 1
@@ -46,12 +46,15 @@ OUTCOMES = pa.schema(
         "version": pa.int64(),
         "run_id": pa.string(),
         "location": pa.string(),
+        "tags": _TEXTS,
         "error": pa.string(),
     }
 )
-"""Of a model that was refused, ``error`` says why, and version, run and location are null."""
+"""``tags`` are those that the registry added. Of a model that was refused, ``error`` says why, and
+all else but the name is null."""
 
 _HEADER = b"many_models"
+_ADDED = (LOCATION_TAG, REPLACES_TAG)
 _END = b"\xff\xff\xff\xff\0\0\0\0"  # without it, who says that no batch is missing?
 
 
@@ -116,13 +119,7 @@ def read_records(stream: bytes, bytes_max: int) -> tuple[Header, list[ModelRecor
 
 def write_outcomes(outcomes: Sequence[ModelVersion | Failure]) -> bytes:
     """A stream of what became of each model."""
-    rows = [
-        {"name": o.name, "error": o.error}
-        if isinstance(o, Failure)
-        else {"name": o.name, "version": o.version, "run_id": o.run_id, "location": o.location}
-        for o in outcomes
-    ]
-    return _write(pa.RecordBatch.from_pylist(rows, OUTCOMES))
+    return _write(pa.RecordBatch.from_pylist([_outcome_row(o) for o in outcomes], OUTCOMES))
 
 
 def read_outcomes(stream: bytes, records: Sequence[ModelRecord]) -> list[ModelVersion | Failure]:
@@ -141,10 +138,22 @@ def read_outcomes(stream: bytes, records: Sequence[ModelRecord]) -> list[ModelVe
     return [_read_outcome(row, record) for row, record in zip(rows, records, strict=True)]
 
 
+def _outcome_row(outcome: ModelVersion | Failure) -> dict[str, Any]:
+    if isinstance(outcome, Failure):
+        return {"name": outcome.name, "error": outcome.error}
+    return {
+        "name": outcome.name,
+        "version": outcome.version,
+        "run_id": outcome.run_id,
+        "location": outcome.location,
+        "tags": [(key, outcome.tags[key]) for key in _ADDED if key in outcome.tags],
+    }
+
+
 def _read_outcome(row: Mapping[str, Any], record: ModelRecord) -> ModelVersion | Failure:
     if row["error"] is not None:
         return Failure(record.name, row["error"])
-    tags = {**record.version_tags(), LOCATION_TAG: row["location"]}
+    tags = {**record.version_tags(), **dict(row["tags"])}
     return ModelVersion(record.name, row["version"], row["run_id"], row["location"], tags)
 
 
