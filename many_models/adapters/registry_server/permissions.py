@@ -87,6 +87,7 @@ class BasicAuthPermissions:
                 _deny(f"registered model {name!r}")
 
     def hand_over(self, names: Collection[str]) -> None:
+        from mlflow import MlflowException
         from mlflow.server import auth
         from mlflow.server.auth.permissions import MANAGE
         from mlflow.server.auth.requirements import Requirement
@@ -95,9 +96,18 @@ class BasicAuthPermissions:
             return
         user = _user()
         grants = _Grants(user)
-        for name in sorted(names):
-            if not grants.allow(name, [Requirement("registered_model", name, "manage")]):
-                auth.store.grant_user_permission(user, "registered_model", name, MANAGE.name)
+        wanted = [
+            name
+            for name in sorted(names)
+            if not grants.allow(name, [Requirement("registered_model", name, "manage")])
+        ]
+        try:
+            _grant_new(user, [name for name in wanted if not grants.has(name)])
+            wanted = [name for name in wanted if grants.has(name)]
+        except MlflowException:  # somebody granted one of them meanwhile: one by one, then
+            pass
+        for name in wanted:
+            auth.store.grant_user_permission(user, "registered_model", name, MANAGE.name)
 
     def _require_experiment(self, experiment_id: str, requirements: list[Any]) -> None:
         from mlflow.server import auth
@@ -129,6 +139,10 @@ class _Grants:
         for grant in found:
             self._by_pattern[grant.resource_pattern].append(grant)
 
+    def has(self, name: str) -> bool:
+        """Whether something was granted on this very model."""
+        return name in self._by_pattern
+
     def allow(self, name: str, requirements: list[Any]) -> bool:
         from mlflow.server import auth
         from mlflow.server.auth.permissions import get_permission
@@ -151,6 +165,31 @@ class _Grants:
                 get_permission(default),
             )
             for requirement in requirements
+        )
+
+
+def _grant_new(username: str, names: list[str]) -> None:
+    """Make the user manager of models that nothing was granted on, all at once.
+
+    MLflow's own call takes some milliseconds a model.
+    """
+    from mlflow.server import auth
+    from mlflow.server.auth.db.models import SqlRolePermission
+    from mlflow.server.auth.permissions import MANAGE
+    from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
+
+    with auth.store.ManagedSessionMaker(read_only=False) as session:
+        role = auth.store._get_or_create_synthetic_user_role(
+            session, auth.store.get_user(username).id, DEFAULT_WORKSPACE_NAME
+        )
+        session.add_all(
+            SqlRolePermission(
+                role_id=role.id,
+                resource_type="registered_model",
+                resource_pattern=name,
+                permission=MANAGE.name,
+            )
+            for name in names
         )
 
 
