@@ -13,11 +13,12 @@ from functools import partial
 
 from many_models.adapters.registry.connection import unreachable
 from many_models.adapters.registry.database import RegistryDatabase
-from many_models.adapters.registry.indexes import indexed, indexed_column
+from many_models.adapters.registry.indexes import indexed, indexed_column, with_run_tag
 from many_models.adapters.registry.reader import Details, as_histories
 from many_models.adapters.registry.rows import WORKSPACE, Row
 from many_models.core.registration import (
     CHAMPION,
+    DAGSTER_RUN_TAG,
     LOCATION_TAG,
     PARTITION_TAG,
     USE_CASE_TAG,
@@ -106,12 +107,15 @@ class SqlReader:
 
     def versions(self, tags: Mapping[str, str]) -> list[ModelVersion]:
         """Every version that carries all of ``tags``, by name and version."""
-        # The use case is the tag that most versions share: another one leads to fewer.
-        (key, value), *rest = sorted(tags.items(), key=lambda item: item[0] == USE_CASE_TAG)
+        # By an index where there is one; last by the tag that most versions share.
+        (key, value), *rest = sorted(
+            tags.items(),
+            key=lambda item: (item[0] == USE_CASE_TAG, item[0] != DAGSTER_RUN_TAG),
+        )
         column = indexed_column("w.value", is_postgres=self._is_postgres)
         found = self._versions(
             _TAGGED,
-            f"AND w.key = ? AND {column} = ? {_WITH_TAG * len(rest)}",
+            f"AND w.key = ? AND {column} = ? {with_run_tag(key)} {_WITH_TAG * len(rest)}",
             [key, self._indexed(value), *(text for item in rest for text in item)],
         )
         found = [version for version in found if version.tags.get(key) == value]

@@ -49,15 +49,17 @@ def index_names(engine: sa.Engine) -> set[str]:
 
 @pytest.mark.parametrize("writer", ["bulk"])
 def test_searches_by_tags_use_an_index(registry: MlflowRegistry) -> None:
-    (version,) = register(registry, [constant_record("a", run="first")], alias="champion")
+    (version,) = register(
+        registry, [constant_record("a", dagster_run_id="first")], alias="champion"
+    )
     database = Explained(registry.uri)
     reader = SqlReader(database, registry.uri)
 
     for partitions in (None, ["16", "17"]):
         assert reader.champions("grocery", partitions) == [version]
         assert "ix_many_models_model_tags (key=? AND value=?)" in database.plan
-    assert reader.versions({"use_case": "grocery", "run": "first"}) == [version]
-    assert "ix_many_models_version_tags (key=? AND value=?)" in database.plan
+    assert reader.versions({"use_case": "grocery", "dagster_run_id": "first"}) == [version]
+    assert "ix_many_models_run_tag (key=? AND value=?)" in database.plan
 
 
 @pytest.mark.parametrize("writer", ["bulk"])
