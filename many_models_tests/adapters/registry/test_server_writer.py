@@ -115,7 +115,7 @@ def test_more_than_the_server_takes_is_told_with_the_remedy(server: FakeServer) 
 
 def test_what_cannot_be_sent_is_refused_alone_and_in_its_place(server: FakeServer) -> None:
     records = [constant_record("a"), constant_record("b"), constant_record("c", note="\ud800")]
-    records[1] = ModelRecord("b/", b"", {}, {}, {})
+    records[1] = ModelRecord("b/", b"a pickle", {}, {}, {})
 
     first, second, third = write(server, records)
 
