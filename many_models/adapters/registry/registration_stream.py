@@ -193,6 +193,8 @@ def _read_record(row: Mapping[str, Any], files: dict[str, dict[str, bytes]]) -> 
         for value in values
     ):
         raise StreamError(f"model {row['name']!r} has a null")
+    if not row["payload"]:
+        raise StreamError(f"model {row['name']!r} has no payload")
     text = row["files"]
     if text not in files:
         files[text] = _read_files(text, row["name"])
