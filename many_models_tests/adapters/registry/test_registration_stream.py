@@ -81,7 +81,7 @@ def _files(text: str) -> pa.Array:
     ("change", "reason"),
     [
         (_with(name=pa.array([1, 2])), "columns are not these"),
-        (_with(payload=pa.array([b"x", b""])), "no payload"),
+        (_with(payload=pa.array([b"x", b""], pa.large_binary())), "no payload"),
         (_with(name=pa.array(["a", None])), "null"),
         (_with(params=pa.array([[], [("a", None)]], pa.map_(pa.string(), pa.string()))), "null"),
         (_with(key_tags=pa.array([[], [None]], pa.list_(pa.string()))), "null"),
