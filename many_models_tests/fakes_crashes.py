@@ -99,6 +99,12 @@ def start(action: str, models: int, *registries: MlflowRegistry) -> subprocess.P
     return process
 
 
+def finish(process: subprocess.Popen[str]) -> int:
+    """Let a writing process come to its end; its exit code."""
+    process.communicate()
+    return process.returncode
+
+
 def kill_within(process: subprocess.Popen[str], seconds: float, dice: random.Random) -> bool:
     """SIGKILL at an instant before ``seconds`` have passed; whether it was still running."""
     time.sleep(dice.uniform(0, seconds))

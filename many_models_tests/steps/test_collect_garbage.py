@@ -22,7 +22,7 @@ from many_models.core.errors import RegistryError
 from many_models.core.registration import ModelVersion
 from many_models.steps.collect_garbage import CollectedGarbage, Rules, collect_garbage
 from many_models_tests.fakes import make_use_case
-from many_models_tests.fakes_crashes import find_faults, kill_within, start
+from many_models_tests.fakes_crashes import find_faults, finish, kill_within, start
 from many_models_tests.fakes_models import constant_record
 
 pytestmark = pytest.mark.mlflow
@@ -365,7 +365,7 @@ def test_killed_at_any_instant_it_leaves_whole_models_and_goes_on_later(
         killed += kill_within(start("collect", 0, training, production), 0.4, dice)
         assert find_faults(training, gaps=True) == []
 
-    assert start("collect", 0, training, production).wait() == 0
+    assert finish(start("collect", 0, training, production)) == 0
 
     assert killed >= 2
     assert find_faults(training, gaps=True) == find_faults(production) == []
@@ -394,7 +394,7 @@ def test_beside_a_registration_under_way_nothing_is_lost(
         collect(training, production, keep=2, min_age=timedelta(minutes=5))
         rounds += 1
 
-    assert process.wait() == 0
+    assert finish(process) == 0
     assert rounds > 1
     collect(training, production, keep=2, min_age=timedelta(minutes=5))
     assert find_faults(training, gaps=True) == []

@@ -17,7 +17,7 @@ from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.model_artifact import load_payload
 from many_models.adapters.registry.promotion import promote
 from many_models.core.registration import ModelVersion
-from many_models_tests.fakes_crashes import find_faults, half_promoted, kill_within, start
+from many_models_tests.fakes_crashes import find_faults, finish, half_promoted, kill_within, start
 from many_models_tests.fakes_models import ConstantModel, constant_record, tamper_with
 
 pytestmark = pytest.mark.mlflow
@@ -163,7 +163,7 @@ def test_a_promotion_killed_at_any_instant_leaves_whole_partitions(
     registry: MlflowRegistry, production: MlflowRegistry
 ) -> None:
     dice = random.Random(7)
-    assert start("register", 900, registry).wait() == 0
+    assert finish(start("register", 900, registry)) == 0
     production.check()
     killed = 0
     for _ in range(6):
@@ -171,7 +171,7 @@ def test_a_promotion_killed_at_any_instant_leaves_whole_partitions(
         assert find_faults(production) == []
         assert half_promoted(production, 100) == []
 
-    assert start("promote", 900, registry, production).wait() == 0
+    assert finish(start("promote", 900, registry, production)) == 0
 
     assert killed >= 2
     assert find_faults(production) == []
