@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from registry_crashes import kill_writers, two_writers
@@ -77,9 +78,7 @@ class Writing:
 def measure_reading(writing: Writing, rounds: int) -> list[Case]:
     by_client, logged = writing.last["client, SQLite"]
     rivals: dict[str, Callable[[], int]] = {
-        f"find and load all, {kind}": lambda kind=kind: load_all(  # type: ignore[misc]
-            writing.last[f"bulk, {kind}"][0]
-        )
+        f"find and load all, {kind}": partial(load_all, *writing.last[f"bulk, {kind}"])
         for kind in DATABASES
     }
     rivals["find and load by alias, MLflow"] = lambda: load_with_mlflow(by_client, logged)
@@ -113,7 +112,7 @@ def compare(cases: list[Case]) -> dict[str, float]:
 def main() -> None:
     warnings.simplefilter("ignore")
     sizes = parse_arguments(
-        __doc__ or "", models=10_000, client=200, log_model=40, rounds=3, kills=50
+        __doc__ or "", models=10_000, client=100, log_model=20, rounds=3, kills=50
     )
     with tempfile.TemporaryDirectory() as folder, running_postgres(fsync=True) as server:
         writing = Writing(Registries(Path(folder), server))

@@ -23,6 +23,8 @@ from many_models.adapters.registry.tables import TABLES
 from many_models.core.registration import ModelRecord, ModelVersion
 from many_models_tests.conftest import PostgresServer
 
+A_PARTITION = 100  # models
+PARTITIONS_A_QUERY = 100
 KEYS = ("store_id", "department")
 METRICS = ("mase", "rmse", "mae", "pinball", "coverage")
 PARAMETERS = {"candidate": "ridge", "features": "price", "horizon": "28", "rows": "400"}
@@ -34,7 +36,7 @@ def make_records(models: int) -> Iterator[ModelRecord]:
     """Records of small ridges, a hundred a partition; payloads differ from model to model."""
     model = Ridge().fit(FEATURES, FEATURES[:, 0])
     for number in range(models):
-        store, department = f"s{number // 100:04d}", f"d{number % 100:02d}"
+        store, department = f"s{number // A_PARTITION:04d}", f"d{number % A_PARTITION:02d}"
         model.intercept_ = float(number)
         yield ModelRecord(
             name=f"sales.{store}.{department}",
@@ -143,9 +145,16 @@ def require_same_work(rivals: dict[str, tuple[MlflowRegistry, int]]) -> None:
             raise SystemExit(f"{name} left other rows: {rows}, not {first}")
 
 
-def load_all(registry: MlflowRegistry) -> int:
-    found = registry.champions("sales")
-    return len([load_model(version) for version in found])
+def load_all(registry: MlflowRegistry, models: int) -> int:
+    """A hundred partitions, ten thousand models, a query: memory does not grow with the rest."""
+    partitions = [f"s{store:04d}" for store in range(-(-models // A_PARTITION))]
+    loaded = 0
+    for first in range(0, len(partitions), PARTITIONS_A_QUERY):
+        found = registry.champions("sales", partitions[first : first + PARTITIONS_A_QUERY])
+        loaded += len([load_model(version) for version in found])
+    if loaded != models:
+        raise SystemExit(f"found {loaded} champions of {models}")
+    return loaded
 
 
 def load_model(version: ModelVersion | None) -> Any:
