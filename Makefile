@@ -36,7 +36,7 @@ typecheck: .venv/dev ## Check types
 	$(BIN)/mypy
 
 bench-%: java benchmarks/%.py .venv/dev ## Run benchmarks/%.py; JSON=PATH writes its numbers to a file
-	$(BIN)/python benchmarks/$*.py $(if $(JSON),--json $(JSON))
+	PYTHONPATH=. $(BIN)/python benchmarks/$*.py $(if $(JSON),--json $(JSON))
 
 clean: ## Remove .venv and caches, but not .many_models, which holds what you trained
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
