@@ -13,6 +13,7 @@ from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models_tests.fakes_crashes import (
     WRITERS,
     find_faults,
+    finish,
     half_promoted,
     half_rolled_back,
     kill_within,
@@ -21,6 +22,7 @@ from many_models_tests.fakes_crashes import (
 
 MODELS = 450
 PARTITIONS = 9  # of what the writers write
+COLLECT = "collect"
 
 _HALVES: dict[str, Callable[[MlflowRegistry], list[str]]] = {
     "promote": lambda production: half_promoted(production, MODELS // PARTITIONS),
@@ -39,18 +41,21 @@ class _Scene:
     seconds: float
 
     def kill(self, dice: random.Random) -> bool:
+        if self.action == COLLECT:
+            _register(self.training)  # so that there are old versions to delete
         process = start(self.action, MODELS, self.training, self.production)
         killed = kill_within(process, self.seconds, dice)
         self.require_whole()
         return killed
 
     def finish(self) -> None:
-        if start(self.action, MODELS, self.training, self.production).wait() != 0:
+        if finish(start(self.action, MODELS, self.training, self.production)) != 0:
             raise SystemExit(f"{self.action} fails after it was killed")
         self.require_whole()
 
     def require_whole(self) -> None:
-        faults = find_faults(self.training) + find_faults(self.production)
+        faults = find_faults(self.training, gaps=self.action == COLLECT)
+        faults += find_faults(self.production)
         faults += _HALVES.get(self.action, lambda _: [])(self.production)
         if faults:
             raise SystemExit(f"{self.action} was killed, and then: {faults[:5]}")
@@ -74,19 +79,24 @@ def kill_writers(registries: Registries, kind: str, kills: int) -> int:
 
 def _prepare(registries: Registries, kind: str, action: str) -> _Scene:
     training, production = registries.of(kind), registries.of(kind)
-    if start("register", MODELS, training).wait() != 0:
-        raise SystemExit("the models to promote could not be registered")
+    for _ in range(2 if action == COLLECT else 1):
+        _register(training)
     process = start(action, MODELS, training, registries.of(kind))
     begun = time.perf_counter()
-    process.wait()
+    finish(process)
     return _Scene(action, training, production, time.perf_counter() - begun)
+
+
+def _register(training: MlflowRegistry) -> None:
+    if finish(start("register", MODELS, training)) != 0:
+        raise SystemExit("the models to promote and collect could not be registered")
 
 
 def two_writers(registries: Registries, kind: str) -> int:
     """Two processes register the same names at once; the number of versions that they leave."""
     registry = registries.of(kind)
     processes = [start("register", MODELS, registry) for _ in range(2)]
-    statuses = [process.wait() for process in processes]
+    statuses = [finish(process) for process in processes]
     versions = registry.versions("grocery")
     if any(statuses) or find_faults(registry) or len(versions) != 2 * MODELS:
         raise SystemExit(f"two writers at once: {statuses}, {find_faults(registry)[:5]}")
