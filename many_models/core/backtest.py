@@ -7,12 +7,13 @@ on its own; a group that is too young for a fold has NaN there.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from many_models.core.candidates import CANDIDATES, FittedCandidate, forecast
-from many_models.core.dataset import Flags, Floats, Ints
+from many_models.core.candidates.catalogue import CANDIDATES
+from many_models.core.candidates.port import FittedCandidate, Outlook, Sample, forecast
+from many_models.core.dataset import Floats, Ints
 from many_models.core.features import FeatureSpec, seasonal_naive
 from many_models.core.panel import Panel
 from many_models.core.use_case import BASELINE, UseCase
@@ -93,34 +94,33 @@ def _backtest_group(
     use_case: UseCase,
 ) -> None:
     """Fill in one group's part of ``result``; its seasonal naive forecasts are ``naive`` (F, H)."""
-    linear, rows = FeatureSpec.of(use_case).linear, slice(*panel.offsets[group : group + 2])
-    x, y = features[rows], panel.target[rows]
+    spec, rows = FeatureSpec.of(use_case), slice(*panel.offsets[group : group + 2])
+    whole = spec.sample(features[rows], panel.target[rows])
+    x, y = whole.x, whole.y
     splits = result.origins - panel.starts[group] + 1
     result.scale[group] = _naive_error(y[: splits[folds[-1]]], use_case.frequency.season)
     for name, forecasts in result.forecasts.items():
         try:
             for fold in folds:
                 split = splits[fold]
-                fitted = fit_candidate(name, x[:split], y[:split], linear)
-                tested = x[split : split + use_case.horizon]
-                forecasts[group, fold] = forecast(
-                    fitted, tested, naive[fold], use_case.prediction_floor
-                )
+                fitted = fit_candidate(name, replace(whole, x=x[:split], y=y[:split]))
+                outlook = Outlook(x[split : split + use_case.horizon], naive[fold], y[:split])
+                forecasts[group, fold] = forecast(fitted, outlook, use_case.prediction_floor)
         except Exception as error:  # the group's to report, not the shard's to fail by
             forecasts[group] = np.nan
             result.errors.setdefault(group, {})[name] = f"{type(error).__name__}: {error}"
 
 
-def fit_candidate(name: str, x: Floats, y: Floats, linear: Flags) -> FittedCandidate:
-    """Candidate fitted on the rows whose target is there.
+def fit_candidate(name: str, sample: Sample) -> FittedCandidate:
+    """Candidate fitted on a sample.
 
     Raises:
-        ValueError: fewer than ten such rows.
+        ValueError: the target is there in fewer than ten of its periods.
     """
-    there = ~np.isnan(y)
-    if name != BASELINE and there.sum() < TRAINING_ROWS_MIN:
-        raise ValueError(f"{there.sum()} rows to fit on; {TRAINING_ROWS_MIN} are needed")
-    return CANDIDATES[name](x[there], y[there], linear)
+    there = int((~np.isnan(sample.y)).sum())
+    if name != BASELINE and there < TRAINING_ROWS_MIN:
+        raise ValueError(f"{there} rows to fit on; {TRAINING_ROWS_MIN} are needed")
+    return CANDIDATES[name](sample)
 
 
 def _naive_error(y: Floats, season: int) -> float:

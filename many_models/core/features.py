@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from many_models.core.candidates.port import Sample
 from many_models.core.dataset import Flags, Floats, Ints
 from many_models.core.frequency import Frequency
 from many_models.core.panel import Panel, slices
@@ -78,6 +79,10 @@ class FeatureSpec:
         """Columns that a linear model takes: all but the ordinal calendar numbers at the end."""
         count = len(self.names)
         return np.arange(count) < count - len(CALENDAR[self.frequency.family])
+
+    def sample(self, x: Floats, y: Floats) -> Sample:
+        """What a candidate learns from: features (n, p) and target (n,) of one group's periods."""
+        return Sample(x, y, self.linear, self.frequency.season, self.horizon)
 
 
 CALENDAR: dict[str, tuple[str, ...]] = {

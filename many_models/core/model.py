@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from many_models.core.candidates import FittedCandidate, SeasonalNaive, forecast
+from many_models.core.candidates.baseline import SeasonalNaive
+from many_models.core.candidates.port import FittedCandidate, Outlook, forecast
 from many_models.core.dataset import Floats, Ints
 from many_models.core.features import FeatureSpec, build_features, seasonal_naive
 from many_models.core.panel import Panel, fill_known
@@ -62,7 +63,8 @@ class ForecastModel:
         x = build_features(panel, self.spec)[-self.spec.horizon :]
         season = self.spec.frequency.season
         naive = seasonal_naive(panel, np.array([self.origin]), self.spec.horizon, season)[0, 0]
-        bounds = forecast_with_interval(self.fitted, x, naive, self.halfwidth, self.floor)
+        outlook = Outlook(x, naive, self.target)
+        bounds = forecast_with_interval(self.fitted, outlook, self.halfwidth, self.floor)
         columns = dict(zip(("prediction", "lower", "upper"), bounds, strict=True))
         return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
 
@@ -128,10 +130,10 @@ def _numbers(values: pd.Series, name: str) -> Floats:
 
 
 def forecast_with_interval(
-    fitted: FittedCandidate, x: Floats, naive: Floats, halfwidth: float, floor: float | None
+    fitted: FittedCandidate, outlook: Outlook, halfwidth: float, floor: float | None
 ) -> tuple[Floats, Floats, Floats]:
-    """Prediction, lower and upper bound, each (n,), none below the floor."""
-    prediction = forecast(fitted, x, naive, floor)
+    """Prediction, lower and upper bound, each (H,), none below the floor."""
+    prediction = forecast(fitted, outlook, floor)
     lower = prediction - halfwidth
     return prediction, lower if floor is None else np.maximum(lower, floor), prediction + halfwidth
 

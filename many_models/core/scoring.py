@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from many_models.core.backtest import fold_origins
-from many_models.core.candidates import FittedCandidate, SeasonalNaive
+from many_models.core.candidates.baseline import SeasonalNaive
+from many_models.core.candidates.port import FittedCandidate, Outlook
 from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_dataset
 from many_models.core.features import FeatureSpec, build_features, seasonal_naive
 from many_models.core.isolation import run_isolated
@@ -208,8 +209,11 @@ class _Scorer:
         return GroupScore("model", model.candidate, None, forecast, champion)
 
     def _forecast(self, index: int, fitted: FittedCandidate, x: Floats, halfwidth: float) -> Floats:
-        naive, floor = self.naive[index], self.use_case.prediction_floor
-        return np.stack(forecast_with_interval(fitted, x, naive, halfwidth, floor))
+        end = int(self.panel.offsets[index + 1]) - self.use_case.horizon
+        history = self.panel.target[int(self.panel.offsets[index]) : end]
+        outlook = Outlook(x, self.naive[index], history)
+        floor = self.use_case.prediction_floor
+        return np.stack(forecast_with_interval(fitted, outlook, halfwidth, floor))
 
 
 def _tables(

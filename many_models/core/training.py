@@ -167,15 +167,17 @@ class _Contest:
     ) -> ForecastModel:
         panel, spec = self.panel, FeatureSpec.of(self.use_case)
         rows = slice(int(panel.offsets[index]), int(panel.offsets[index + 1]))
-        tail = slice(max(rows.start, rows.stop - spec.memory), rows.stop)
-        x, y = self.features[rows], panel.target[rows]
+        sample = spec.sample(self.features[rows], panel.target[rows])
+        fitted = fit_candidate(candidate, sample)
+        memory = max(spec.memory, fitted.memory)
+        tail = slice(max(rows.start, rows.stop - memory), rows.stop)
         return ForecastModel(
             key=key,
             time_column=self.use_case.time.column,
             spec=spec,
             known_fill=tuple(feature.fill for feature in self.use_case.features.known),
             candidate=candidate,
-            fitted=fit_candidate(candidate, x, y, spec.linear),
+            fitted=fitted,
             origin=panel.origin,
             history=int(panel.history[index]),
             target=panel.target[tail].copy(),

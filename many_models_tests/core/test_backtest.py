@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from many_models.core.backtest import (
     history_needed,
     run_backtest,
 )
-from many_models.core.candidates import CANDIDATES
-from many_models.core.dataset import Flags, Floats, read_dataset
+from many_models.core.candidates.catalogue import CANDIDATES
+from many_models.core.candidates.port import Outlook, Sample
+from many_models.core.dataset import Floats, read_dataset
 from many_models.core.features import FeatureSpec, build_features
 from many_models.core.panel import build_panel
 from many_models.core.use_case import UseCase
@@ -31,14 +32,15 @@ class LastValue:
 
     fits: list[Floats] = field(default_factory=list)
     tests: list[Floats] = field(default_factory=list)
+    memory: int = 0
 
-    def fit(self, x: Floats, y: Floats, linear: Flags) -> LastValue:
-        self.fits.append(y)
+    def fit(self, sample: Sample) -> LastValue:
+        self.fits.append(sample.observed()[1])
         return self
 
-    def predict(self, x: Floats, naive: Floats) -> Floats:
-        self.tests.append(x)
-        return np.full(len(x), self.fits[-1][-1])
+    def predict(self, outlook: Outlook) -> Floats:
+        self.tests.append(outlook.x)
+        return np.full(len(outlook.x), self.fits[-1][-1])
 
 
 @pytest.fixture
@@ -125,10 +127,10 @@ def test_a_candidate_that_fails_in_one_fold_is_judged_on_none(
 ) -> None:
     calls = iter(range(99))
 
-    def fails_once(x: Floats, y: Floats, linear: Flags) -> LastValue:
+    def fails_once(sample: Sample) -> LastValue:
         if next(calls) == fold:
             raise RuntimeError("out of luck")
-        return LastValue().fit(x, y, linear)
+        return LastValue().fit(sample)
 
     monkeypatch.setitem(CANDIDATES, "ridge", fails_once)
     values = [float(n % 9) for n in range(60)]
@@ -142,8 +144,8 @@ def test_a_candidate_that_fails_in_one_fold_is_judged_on_none(
 def test_a_candidate_whose_forecast_is_not_finite_has_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fit(x: Floats, y: Floats, linear: Flags) -> LastValue:
-        return LastValue().fit(x, np.array([NAN]), linear)
+    def fit(sample: Sample) -> LastValue:
+        return LastValue(fits=[np.array([NAN])])
 
     monkeypatch.setitem(CANDIDATES, "ridge", fit)
     test, _ = _backtest(make_use_case(candidates=TWO), [float(n % 9) for n in range(60)])
@@ -179,12 +181,13 @@ def test_a_missing_target_is_neither_learnt_from_nor_judged(last_value: LastValu
 
 
 def test_a_candidate_is_not_fitted_on_a_handful_of_rows() -> None:
-    x, linear = np.ones((20, 1)), np.array([True])
     y = np.where(np.arange(20) < TRAINING_ROWS_MIN - 1, 1.0, NAN)
+    sample = Sample(np.ones((20, 1)), y, np.array([True]), season=7, horizon=7)
     with pytest.raises(ValueError, match="9 rows to fit on; 10 are needed"):
-        fit_candidate("ridge", x, y, linear)
-    fit_candidate("seasonal_naive", x, y, linear)
-    fit_candidate("ridge", x, np.where(np.arange(20) < TRAINING_ROWS_MIN, 1.0, NAN), linear)
+        fit_candidate("ridge", sample)
+    fit_candidate("seasonal_naive", sample)
+    enough = np.where(np.arange(20) < TRAINING_ROWS_MIN, 1.0, NAN)
+    fit_candidate("ridge", replace(sample, y=enough))
 
 
 def test_time_is_counted_for_every_group() -> None:

@@ -11,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from many_models.core.candidates.baseline import SeasonalNaive
+from many_models.core.candidates.port import Outlook
 from many_models.core.model import (
     ForecastModel,
     dump_model,
@@ -277,15 +279,10 @@ def test_nothing_is_predicted_below_the_floor() -> None:
 
 def test_the_interval_lies_around_the_prediction() -> None:
     _, model = _trained("ridge")
-    x, naive = np.empty((2, 0)), np.array([3.0, -1.0])
-
-    class Naive:
-        def predict(self, x: Any, naive: Any) -> Any:
-            return naive
-
-    bounds = forecast_with_interval(Naive(), x, naive, halfwidth=2, floor=0)
+    outlook = Outlook(np.empty((2, 0)), naive=np.array([3.0, -1.0]), history=np.empty(0))
+    bounds = forecast_with_interval(SeasonalNaive(), outlook, halfwidth=2, floor=0)
     assert [bound.tolist() for bound in bounds] == [[3, 0], [1, 0], [5, 2]]
-    bounds = forecast_with_interval(Naive(), x, naive, halfwidth=NAN, floor=0)
+    bounds = forecast_with_interval(SeasonalNaive(), outlook, halfwidth=NAN, floor=0)
     np.testing.assert_array_equal(bounds, [[3, 0], [NAN, NAN], [NAN, NAN]])
     assert model.halfwidth > 0
 

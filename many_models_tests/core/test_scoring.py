@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from many_models.core.candidates.port import Outlook
 from many_models.core.dataset import Ints
 from many_models.core.features import build_features
 from many_models.core.metrics import interval_halfwidth
@@ -163,8 +164,10 @@ def test_a_champion_that_cannot_serve_is_replaced_by_the_baseline_with_the_reaso
 
 
 class _Broken:
-    def predict(self, x: Any, naive: Any) -> Any:
-        return np.full(len(x), NAN)
+    memory = 0
+
+    def predict(self, outlook: Outlook) -> Any:
+        return np.full(len(outlook.x), NAN)
 
 
 def test_a_champion_serves_later_origins_with_the_data_of_then() -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from many_models.core.candidates import CANDIDATES
-from many_models.core.dataset import Flags, Floats, Ints
+from many_models.core.candidates.catalogue import CANDIDATES
+from many_models.core.candidates.port import Outlook, Sample
+from many_models.core.dataset import Floats, Ints
 from many_models.core.ledger import training_schema
 from many_models.core.metrics import METRICS, interval_halfwidth
 from many_models.core.model import ForecastModel, load_model
@@ -217,9 +218,9 @@ def test_the_baseline_wins_where_the_season_is_all_there_is() -> None:
 def test_the_winner_is_refitted_on_all_data(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
 
-    def fit(x: Floats, y: Floats, linear: Flags) -> _Constant:
-        lengths.append(len(y))
-        return _Constant(float(y.mean()))
+    def fit(sample: Sample) -> _Constant:
+        lengths.append(len(sample.y))
+        return _Constant(float(sample.y.mean()))
 
     monkeypatch.setitem(CANDIDATES, "ridge", fit)
     chance = np.random.default_rng(0)
@@ -233,9 +234,10 @@ def test_the_winner_is_refitted_on_all_data(monkeypatch: pytest.MonkeyPatch) -> 
 @dataclass(frozen=True)
 class _Constant:
     value: float
+    memory: int = 0
 
-    def predict(self, x: Floats, naive: Floats) -> Floats:
-        return np.full(len(x), self.value)
+    def predict(self, outlook: Outlook) -> Floats:
+        return np.full(len(outlook.x), self.value)
 
 
 def test_the_interval_comes_from_the_winners_residuals() -> None:
@@ -249,7 +251,7 @@ def test_the_interval_comes_from_the_winners_residuals() -> None:
 def test_a_candidate_that_fails_is_reported_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(x: Floats, y: Floats, linear: Flags) -> _Constant:
+    def fail(sample: Sample) -> _Constant:
         raise ArithmeticError("no luck")
 
     monkeypatch.setitem(CANDIDATES, "ridge", fail)
@@ -278,10 +280,10 @@ def test_a_group_on_which_all_else_fails_is_one_failed_row(monkeypatch: pytest.M
 def test_a_group_whose_winner_cannot_be_refitted_fails_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fit(x: Floats, y: Floats, linear: Flags) -> _Constant:
-        if len(y) == 150 and y[0] < 0:
+    def fit(sample: Sample) -> _Constant:
+        if len(sample.y) == 150 and sample.y[0] < 0:
             raise ArithmeticError("one too many")
-        return _Constant(float(y.mean()))
+        return _Constant(float(sample.y.mean()))
 
     monkeypatch.setitem(CANDIDATES, "ridge", fit)
     noise = np.random.default_rng(0).normal(0, 1, 149).tolist()
