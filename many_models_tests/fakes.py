@@ -26,6 +26,7 @@ def make_use_case(**fields: Any) -> UseCase:
             "target": "sold",
             "horizon": 7,
             "gaps": "zero",
+            "candidates": ["seasonal_naive", "ridge", "gradient_boosting"],
             **fields,
         }
     )

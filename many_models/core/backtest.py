@@ -11,32 +11,41 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from many_models.core.candidates.auto import choose
 from many_models.core.candidates.catalogue import CANDIDATES
+from many_models.core.candidates.ensemble import backtest_ensembles
 from many_models.core.candidates.port import FittedCandidate, Outlook, Sample, forecast
 from many_models.core.dataset import Floats, Ints
 from many_models.core.features import FeatureSpec, seasonal_naive
+from many_models.core.metrics import Scale
 from many_models.core.panel import Panel
 from many_models.core.use_case import BASELINE, UseCase
 
-TRAINING_ROWS_MIN = 10
+TRAINING_ROWS_MIN = 8
+HISTORY_MIN = 8
 
 
 @dataclass(frozen=True)
 class Backtest:
     """Forecasts of ``G`` groups at ``F`` origins over the horizon ``H``.
 
-    ``actual`` and each of ``forecasts`` are (G, F, H); ``scale`` (G) is MASE's denominator;
-    ``seconds`` (G) the time spent on a group; ``errors`` what went wrong, by group and candidate. A
-    candidate that fails in one fold has NaN in all of the group's: it must not be judged on fewer
-    folds than its rivals.
+    ``actual`` and each of ``forecasts`` are (G, F, H), NaN in groups that a candidate was not tried
+    on; ``members`` names each group's, of its ensembles; ``seconds`` (G) the time spent on a group;
+    ``errors`` what went wrong, by group and candidate. A candidate that fails in one fold has NaN
+    in all of the group's: it must not be judged on fewer folds than its rivals.
     """
 
     origins: Ints
     actual: Floats
     forecasts: dict[str, Floats]
-    scale: Floats
+    scale: Scale
     seconds: Floats
     errors: dict[int, dict[str, str]]
+    members: dict[int, tuple[str, ...]]
+
+    def of(self, name: str) -> Floats:
+        """Forecasts of one candidate, to be filled in."""
+        return self.forecasts.setdefault(name, np.full(self.actual.shape, np.nan))
 
     @property
     def folds(self) -> Ints:
@@ -48,10 +57,10 @@ class Backtest:
 def history_needed(use_case: UseCase) -> int:
     """Periods through a fold's origin that a group must have.
 
-    A horizon more than a season, so that MASE's denominator rests on that many differences, and a
-    horizon more than the youngest lag.
+    As many as are forecast, and one and a half seasons: MASE's denominator then rests on half a
+    season of differences.
     """
-    return use_case.horizon + max(use_case.frequency.season, use_case.horizon)
+    return max(HISTORY_MIN, use_case.horizon, use_case.frequency.season * 3 // 2)
 
 
 def fold_origins(use_case: UseCase, origin: int) -> Ints:
@@ -70,10 +79,11 @@ def run_backtest(panel: Panel, features: Floats, use_case: UseCase) -> Backtest:
     result = Backtest(
         origins=origins,
         actual=panel.values_at(panel.target, ahead),
-        forecasts={name: np.full(naive.shape, np.nan) for name in use_case.candidates},
-        scale=np.full(groups, np.nan),
+        forecasts={},
+        scale=Scale(np.full(groups, np.nan), np.full(groups, np.nan)),
         seconds=np.zeros(groups),
         errors={},
+        members={},
     )
     for group in range(groups):
         started = time.perf_counter()
@@ -95,20 +105,50 @@ def _backtest_group(
 ) -> None:
     """Fill in one group's part of ``result``; its seasonal naive forecasts are ``naive`` (F, H)."""
     spec, rows = FeatureSpec.of(use_case), slice(*panel.offsets[group : group + 2])
-    whole = spec.sample(features[rows], panel.target[rows])
+    whole = spec.sample(features[rows], panel.target[rows], panel.origin)
     x, y = whole.x, whole.y
     splits = result.origins - panel.starts[group] + 1
-    result.scale[group] = _naive_error(y[: splits[folds[-1]]], use_case.frequency.season)
-    for name, forecasts in result.forecasts.items():
+    naive_errors = _naive_errors(y[: splits[folds[-1]]], use_case.frequency.season)
+    if len(naive_errors):
+        result.scale.absolute[group] = np.abs(naive_errors).mean()
+        result.scale.squared[group] = (naive_errors**2).mean()
+    for name in _names(use_case, whole, folds=len(folds)):
+        forecasts = result.of(name)
         try:
             for fold in folds:
                 split = splits[fold]
-                fitted = fit_candidate(name, replace(whole, x=x[:split], y=y[:split]))
-                outlook = Outlook(x[split : split + use_case.horizon], naive[fold], y[:split])
+                origin = int(result.origins[fold])
+                past = replace(whole, x=x[:split], y=y[:split], origin=origin)
+                ahead = x[split : split + use_case.horizon]
+                outlook = Outlook(ahead, naive[fold], y[:split], origin)
+                fitted = fit_candidate(name, past)
                 forecasts[group, fold] = forecast(fitted, outlook, use_case.prediction_floor)
         except Exception as error:  # the group's to report, not the shard's to fail by
             forecasts[group] = np.nan
             result.errors.setdefault(group, {})[name] = f"{type(error).__name__}: {error}"
+    if use_case.ensembles:
+        _add_ensembles(result, group, folds)
+
+
+def _names(use_case: UseCase, sample: Sample, folds: int) -> tuple[str, ...]:
+    """Candidates of one group, the baseline first."""
+    if use_case.candidates is not None:
+        return use_case.candidates
+    return (BASELINE, *choose(sample, folds + 1, use_case.seconds_per_group))
+
+
+def _add_ensembles(result: Backtest, group: int, folds: Ints) -> None:
+    """Forecasts of the ensembles of one group's candidates, those that failed left out."""
+    tried = {
+        name: forecasts[group, folds]
+        for name, forecasts in result.forecasts.items()
+        if name != BASELINE and np.isfinite(forecasts[group, folds]).all()
+    }
+    found = backtest_ensembles(tried, result.actual[group, folds])
+    if found:
+        result.members[group] = tuple(tried)
+    for name, forecasts in found.items():
+        result.of(name)[group, folds] = forecasts
 
 
 def fit_candidate(name: str, sample: Sample) -> FittedCandidate:
@@ -123,7 +163,7 @@ def fit_candidate(name: str, sample: Sample) -> FittedCandidate:
     return CANDIDATES[name](sample)
 
 
-def _naive_error(y: Floats, season: int) -> float:
-    differences = np.abs(y[season:] - y[:-season])
-    differences = differences[~np.isnan(differences)]
-    return float(differences.mean()) if len(differences) else np.nan
+def _naive_errors(y: Floats, season: int) -> Floats:
+    """What the one-season naive forecast is off by, where both values are there."""
+    differences: Floats = y[season:] - y[:-season]
+    return differences[~np.isnan(differences)]

@@ -18,7 +18,14 @@ from many_models.core.frequency import Frequency
 from many_models.core.panel import Panel, slices
 from many_models.core.use_case import UseCase
 
-ROLLING_WINDOWS = {"h": (24, 168), "D": (7, 28, 91), "W": (4, 13), "MS": (3, 12)}
+ROLLING_WINDOWS = {
+    "h": (24, 168),
+    "D": (7, 28, 91),
+    "W": (4, 13),
+    "MS": (3, 12),
+    "QS": (2, 4),
+    "YS": (2, 4),
+}
 SEASONS_AVERAGED = 4
 CYCLES_NEEDED = 2  # a season is learnt only where it has been seen this often
 FEATURES_VERSION = 1  # to be raised with every change of what ``build_features`` makes
@@ -80,9 +87,12 @@ class FeatureSpec:
         count = len(self.names)
         return np.arange(count) < count - len(CALENDAR[self.frequency.family])
 
-    def sample(self, x: Floats, y: Floats) -> Sample:
-        """What a candidate learns from: features (n, p) and target (n,) of one group's periods."""
-        return Sample(x, y, self.linear, self.frequency.season, self.horizon)
+    def sample(self, x: Floats, y: Floats, origin: int) -> Sample:
+        """What a candidate learns from: features (n, p) and target (n,) of one group's periods.
+
+        ``origin`` is the number of the last one.
+        """
+        return Sample(x, y, self.linear, self.frequency.season, self.horizon, origin)
 
 
 CALENDAR: dict[str, tuple[str, ...]] = {
@@ -90,6 +100,8 @@ CALENDAR: dict[str, tuple[str, ...]] = {
     "D": ("day_of_week", "day_of_month", "month_of_year"),
     "W": ("month_of_year",),
     "MS": ("month_of_year",),
+    "QS": ("month_of_year",),
+    "YS": (),
 }
 
 

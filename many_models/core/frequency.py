@@ -1,4 +1,4 @@
-"""Time on a regular grid: hours, days, weeks or months as whole numbers.
+"""Time on a regular grid: hours, days, weeks, months, quarters or years as whole numbers.
 
 Everything that counts time (lags, horizons, seasons, gaps) counts periods of the use case's
 frequency. This module turns timestamps into period numbers and back, vectorised.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FrequencyCode = Literal[
-    "h", "D", "W-MON", "W-TUE", "W-WED", "W-THU", "W-FRI", "W-SAT", "W-SUN", "MS"
+    "h", "D", "W-MON", "W-TUE", "W-WED", "W-THU", "W-FRI", "W-SAT", "W-SUN", "MS", "QS", "YS"
 ]
 FREQUENCY_CODES: tuple[str, ...] = get_args(FrequencyCode)
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -35,13 +35,16 @@ CYCLES: dict[str, tuple[Cycle, ...]] = {
     "D": (Cycle("week", 7, 3), Cycle("year", 365.25, 3)),
     "W": (Cycle("year", 52.1775, 3),),
     "MS": (Cycle("year", 12, 3),),
+    "QS": (Cycle("year", 4, 1),),
+    "YS": (),
 }
-SEASONS = {"h": 24, "D": 7, "W": 52, "MS": 12}
+SEASONS = {"h": 24, "D": 7, "W": 52, "MS": 12, "QS": 4, "YS": 1}
+MONTHS = {"MS": 1, "QS": 3, "YS": 12}
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """One of pandas' frequency codes ``h``, ``D``, ``W-MON`` ... ``W-SUN`` or ``MS``.
+    """One of pandas' frequency codes ``h``, ``D``, ``W-MON`` ... ``W-SUN``, ``MS``, ``QS``, ``YS``.
 
     Timestamps are ``datetime64[us]``; a period number counts whole periods since 1970.
     """
@@ -67,8 +70,8 @@ class Frequency:
 
     def to_period(self, times: NDArray[np.datetime64]) -> NDArray[np.int64]:
         """Number of the period that each timestamp falls in (rounds down)."""
-        if self.family == "MS":
-            return times.astype("datetime64[M]").astype(np.int64)
+        if self.family in MONTHS:
+            return times.astype("datetime64[M]").astype(np.int64) // MONTHS[self.family]
         if self.family == "h":
             return times.astype("datetime64[us]").astype(np.int64) // MICROSECONDS_AN_HOUR
         days = times.astype("datetime64[D]").astype(np.int64)
@@ -76,8 +79,9 @@ class Frequency:
 
     def to_time(self, periods: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """First instant of each period, ``datetime64[us]``."""
-        if self.family == "MS":
-            return periods.astype("datetime64[M]").astype("datetime64[us]")
+        if self.family in MONTHS:
+            months = periods * MONTHS[self.family]
+            return months.astype("datetime64[M]").astype("datetime64[us]")
         if self.family == "h":
             return (periods * MICROSECONDS_AN_HOUR).astype("datetime64[us]")
         days = periods if self.family == "D" else periods * 7 + self._weekday_shift

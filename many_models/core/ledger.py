@@ -21,6 +21,7 @@ Status = Literal["trained", "skipped", "failed"]
 class Training:
     """What training made of one group that was trained; metrics are the winning candidate's.
 
+    ``coverages`` are by column of the ledger, one for each level of ``validation``.
     ``latest_mae`` is its mean absolute error in the latest fold alone, in the target's unit.
     """
 
@@ -28,7 +29,7 @@ class Training:
     score: float
     baseline_score: float
     candidate_scores: str
-    coverage: float
+    coverages: dict[str, float]
     latest_mae: float
     metrics: dict[str, float]
     folds: int
@@ -76,7 +77,7 @@ def training_schema(use_case: UseCase) -> pa.Schema:
             ("baseline_score", pa.float64()),
             ("candidate_scores", pa.string()),
             *((name, pa.float64()) for name in METRICS),
-            ("coverage", pa.float64()),
+            *((name, pa.float64()) for name in use_case.validation.coverage_columns),
             ("latest_mae", pa.float64()),
             ("folds", pa.int64()),
             ("evaluated_from", time),
@@ -104,6 +105,7 @@ def training_table(
             {
                 **training,
                 **training.get("metrics", {}),
+                **training.get("coverages", {}),
                 **dict(zip(use_case.keys, outcome.key, strict=True)),
                 **dict(zip(use_case.features.static, outcome.statics, strict=True)),
                 "partition": partition,

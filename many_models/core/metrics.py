@@ -1,7 +1,9 @@
 """Accuracy of forecasts, one figure a group, pooled over the periods of its backtest.
 
-Definitions: Hyndman & Koehler (2006), "Another look at measures of forecast accuracy". Arrays are
-``(G, F, H)``: groups, folds, horizon; NaN marks what was not observed or not forecast.
+Definitions: Hyndman & Koehler (2006), "Another look at measures of forecast accuracy"; RMSSE as in
+the M5 competition (Makridakis et al. 2022), but scaled by the one-season naive forecast as MASE is;
+pinball loss as in Gneiting & Raftery (2007). Arrays are ``(G, F, H)``: groups, folds, horizon; NaN
+marks what was not observed or not forecast.
 """
 
 from __future__ import annotations
@@ -11,74 +13,83 @@ from dataclasses import dataclass
 import numpy as np
 
 from many_models.core.dataset import Floats
+from many_models.core.intervals import Interval
 
 
 @dataclass(frozen=True)
 class Accuracy:
     """Figures of ``G`` groups, each an array (G); NaN where a figure is undefined.
 
-    ``mae``, ``rmse`` and ``bias`` (mean of forecast minus actual) are in the target's unit;
-    ``mase``, ``wape`` and ``smape`` (0 to 2) have none.
+    ``mae``, ``rmse``, ``bias`` (mean of forecast minus actual) and ``pinball`` are in the target's
+    unit; ``mase``, ``rmsse``, ``wape`` and ``smape`` (0 to 2) have none.
     """
 
     mase: Floats
+    rmsse: Floats
     wape: Floats
     smape: Floats
     mae: Floats
     rmse: Floats
     bias: Floats
+    pinball: Floats
 
 
 METRICS = tuple(Accuracy.__dataclass_fields__)
 
 
-def measure(actual: Floats, forecast: Floats, scale: Floats) -> Accuracy:
-    """Accuracy of ``forecast`` (G, F, H).
+@dataclass(frozen=True)
+class Scale:
+    """Errors of the one-season naive forecast on the training data before the oldest fold.
 
-    ``scale`` (G) is the mean absolute error of the one-season naive forecast on the training data,
-    the denominator of MASE.
+    Mean ``absolute`` (G), the denominator of MASE, and mean ``squared`` (G), that of RMSSE squared.
     """
+
+    absolute: Floats
+    squared: Floats
+
+
+def measure(actual: Floats, forecast: Floats, scale: Scale, interval: Interval) -> Accuracy:
+    """Accuracy of ``forecast`` (G, F, H) and of its ``interval``."""
     error = forecast - actual
     size = np.abs(error)
     total = np.abs(forecast) + np.abs(actual)
     with np.errstate(invalid="ignore", divide="ignore"):
         proportion = np.where(total > 0, 2 * size / total, np.where(np.isnan(total), np.nan, 0.0))
-        mae = _mean(size)
+        mae, mse = _mean(size), _mean(error**2)
         weight = _mean(np.where(np.isnan(error), np.nan, np.abs(actual)))
         return Accuracy(
-            mase=np.where(scale > 0, mae / scale, np.nan),
+            mase=np.where(scale.absolute > 0, mae / scale.absolute, np.nan),
+            rmsse=np.where(scale.squared > 0, np.sqrt(mse / scale.squared), np.nan),
             wape=np.where(weight > 0, mae / weight, np.nan),
             smape=_mean(proportion),
             mae=mae,
-            rmse=np.sqrt(_mean(error**2)),
+            rmse=np.sqrt(mse),
             bias=_mean(error),
+            pinball=measure_pinball(actual, interval),
         )
 
 
-def interval_halfwidth(residuals: Floats, level: float) -> Floats:
-    """Half width (G) of the split conformal interval from absolute residuals (G, ...).
+def measure_pinball(actual: Floats, interval: Interval) -> Floats:
+    """Mean pinball loss (G) of an interval's bounds as forecasts of two quantiles.
 
-    The ``ceil((n + 1) * level)``-th smallest of the n absolute residuals (Lei et al. 2018); the
-    largest one where n is too small for that rank; NaN without residuals.
+    The bounds at level ``c`` are forecasts of the quantiles ``(1 - c) / 2`` and ``(1 + c) / 2``. A
+    forecast ``q`` of the quantile ``t`` loses ``t (y - q)`` where the actual ``y`` is above it,
+    else ``(1 - t) (q - y)``. The mean of both losses is ``(1 - c) / 4`` times the interval score.
     """
-    flat = np.sort(np.abs(residuals).reshape(len(residuals), -1), axis=1)  # NaN sorts last
-    count = (~np.isnan(flat)).sum(axis=1)
-    exact = np.round((count + 1) * level, 9)  # 100 * 0.55 is 55.00000000000001
-    rank = np.clip(np.ceil(exact).astype(int), 1, np.maximum(count, 1))
-    return flat[np.arange(len(flat)), rank - 1] if flat.shape[1] else np.full(len(flat), np.nan)
+    low, high = (1 - interval.level) / 2, (1 + interval.level) / 2
+    losses = _pinball(actual - interval.lower, low) + _pinball(actual - interval.upper, high)
+    return _mean(losses / 2)
 
 
-def interval_coverage(residuals: Floats, level: float) -> Floats:
-    """Share (G) of residuals (G, F, H) inside the interval that the *other* folds would have given.
+def measure_coverage(actual: Floats, interval: Interval) -> Floats:
+    """Share (G) of the actuals that lie in an interval, bounds included."""
+    inside = (interval.lower <= actual) & (actual <= interval.upper)
+    judged = ~np.isnan(actual) & ~np.isnan(interval.upper)
+    return _mean(np.where(judged, inside, np.nan))
 
-    NaN where fewer than two folds have residuals, since then no fold is left to judge by.
-    """
-    inside = np.full(residuals.shape, np.nan)
-    for fold in range(residuals.shape[1]):
-        width = interval_halfwidth(np.delete(residuals, fold, axis=1), level)[:, None]
-        judged = ~np.isnan(residuals[:, fold]) & ~np.isnan(width)
-        inside[:, fold] = np.where(judged, np.abs(residuals[:, fold]) <= width, np.nan)
-    return _mean(inside)
+
+def _pinball(above: Floats, quantile: float) -> Floats:
+    return np.maximum(quantile * above, (quantile - 1) * above)
 
 
 def _mean(values: Floats) -> Floats:

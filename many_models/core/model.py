@@ -17,8 +17,10 @@ from many_models.core.candidates.baseline import SeasonalNaive
 from many_models.core.candidates.port import FittedCandidate, Outlook, forecast
 from many_models.core.dataset import Floats, Ints
 from many_models.core.features import FeatureSpec, build_features, seasonal_naive
+from many_models.core.intervals import bound
 from many_models.core.panel import Panel, fill_known
 from many_models.core.use_case import BASELINE, UseCase
+from many_models.core.validation import bound_columns
 
 PICKLE_PROTOCOL = 5  # fixed, so that the same model gives the same bytes and the same SHA-256
 
@@ -28,8 +30,9 @@ class ForecastModel:
     """Forecasts one group up to ``horizon`` periods after ``origin``, the last period it has seen.
 
     ``target`` (T) and ``past`` (T, P) are the last T periods through the origin, ``last_known`` (K)
-    the known features' last values; ``history`` counts all periods the group had; ``halfwidth`` is
-    the interval's, in the target's unit.
+    the known features' last values; ``history`` counts all periods the group had; ``halfwidths``
+    (L, H) are of the intervals at ``levels`` (L), the use case's main one first, in the target's
+    unit, NaN where there was nothing to calibrate them by.
     """
 
     key: tuple[str, ...]
@@ -43,7 +46,8 @@ class ForecastModel:
     target: Floats
     last_known: Floats
     past: Floats
-    halfwidth: float
+    levels: tuple[float, ...]
+    halfwidths: Floats
     floor: float | None
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -52,7 +56,8 @@ class ForecastModel:
         A known feature that is null takes its last value, or zero, as the use case says.
 
         Returns:
-            ``prediction``, ``lower`` and ``upper`` in the target's unit, by the index of ``rows``.
+            ``prediction``, ``lower`` and ``upper``, and the bounds of further levels such as
+            ``lower_80``, in the target's unit, by the index of ``rows``.
 
         Raises:
             ValueError: a column is missing, a time occurs twice, is off the grid or outside the
@@ -63,9 +68,10 @@ class ForecastModel:
         x = build_features(panel, self.spec)[-self.spec.horizon :]
         season = self.spec.frequency.season
         naive = seasonal_naive(panel, np.array([self.origin]), self.spec.horizon, season)[0, 0]
-        outlook = Outlook(x, naive, self.target)
-        bounds = forecast_with_interval(self.fitted, outlook, self.halfwidth, self.floor)
-        columns = dict(zip(("prediction", "lower", "upper"), bounds, strict=True))
+        outlook = Outlook(x, naive, self.target, self.origin)
+        found = forecast_with_intervals(self.fitted, outlook, self.halfwidths, self.floor)
+        names = ("prediction", *bound_columns(self.levels[1:]))
+        columns = dict(zip(names, found, strict=True))
         return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
 
     def example(self, count: int = 3) -> pd.DataFrame:
@@ -73,6 +79,12 @@ class ForecastModel:
         periods = self.origin + 1 + np.arange(min(count, self.spec.horizon))
         times = {self.time_column: self.spec.frequency.to_time(periods)}
         return pd.DataFrame(times | {name: np.zeros(len(periods)) for name in self.spec.known})
+
+    def halfwidths_at(self, levels: tuple[float, ...]) -> Floats:
+        """Half widths (L, H) at these levels; NaN at one that the model was not trained for."""
+        unknown = np.full(self.spec.horizon, np.nan)
+        known = dict(zip(self.levels, self.halfwidths, strict=True))
+        return np.stack([known.get(level, unknown) for level in levels])
 
     def _periods_ahead(self, rows: pd.DataFrame) -> Ints:
         missing = [name for name in (self.time_column, *self.spec.known) if name not in rows]
@@ -129,13 +141,16 @@ def _numbers(values: pd.Series, name: str) -> Floats:
     return numbers
 
 
-def forecast_with_interval(
-    fitted: FittedCandidate, outlook: Outlook, halfwidth: float, floor: float | None
-) -> tuple[Floats, Floats, Floats]:
-    """Prediction, lower and upper bound, each (H,), none below the floor."""
+def forecast_with_intervals(
+    fitted: FittedCandidate, outlook: Outlook, halfwidths: Floats, floor: float | None
+) -> Floats:
+    """Prediction, then the lower and upper bound for each of ``halfwidths`` (L, H): (1 + 2 L, H).
+
+    None is below the floor.
+    """
     prediction = forecast(fitted, outlook, floor)
-    lower = prediction - halfwidth
-    return prediction, lower if floor is None else np.maximum(lower, floor), prediction + halfwidth
+    bounds = np.stack(bound(prediction, halfwidths, floor), axis=1)
+    return np.concatenate([prediction[None], bounds.reshape(-1, len(prediction))])
 
 
 def make_specimen(use_case: UseCase) -> ForecastModel:
@@ -156,7 +171,8 @@ def make_specimen(use_case: UseCase) -> ForecastModel:
         target=np.zeros(spec.memory),
         last_known=np.zeros(len(spec.known)),
         past=np.zeros((spec.memory, len(spec.past))),
-        halfwidth=0.0,
+        levels=use_case.validation.all_levels,
+        halfwidths=np.zeros((len(use_case.validation.all_levels), use_case.horizon)),
         floor=use_case.prediction_floor,
     )
 

@@ -17,7 +17,7 @@ _LEDGER = [
     *("run_id", "trained_at", "data_version", "code_version", "group_key"),
     *("status", "reason", "error", "observations", "first_time", "trained_through"),
     *("candidate", "score", "baseline_score", "candidate_scores", "folds", "evaluated_from"),
-    *("mase", "wape", "smape", "mae", "rmse", "bias", "coverage", "latest_mae"),
+    *("mase", "rmsse", "wape", "smape", "mae", "rmse", "bias", "pinball", "coverage", "latest_mae"),
     *("seconds", "payload", "payload_sha256", "payload_bytes"),
     *("model_name", "model_version", "model_run_id"),
 ]
@@ -35,4 +35,4 @@ _TAGS = [
 
 RESULT_COLUMNS = LAKE_COLUMNS.union(_GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _TAGS)
 """What else the tables of results hold, and the tags of models: keys and static features are there
-too."""
+too. The columns of a use case's own interval levels come on top: see ``validation``."""

@@ -19,10 +19,10 @@ from many_models.core.candidates.baseline import SeasonalNaive
 from many_models.core.candidates.port import FittedCandidate, Outlook
 from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_dataset
 from many_models.core.features import FeatureSpec, build_features, seasonal_naive
+from many_models.core.intervals import calibrate
 from many_models.core.isolation import run_isolated
 from many_models.core.keys import group_key
-from many_models.core.metrics import interval_halfwidth
-from many_models.core.model import forecast_with_interval, load_model
+from many_models.core.model import forecast_with_intervals, load_model
 from many_models.core.panel import Panel, build_panel, count_observed, first_observed
 from many_models.core.use_case import BASELINE, UseCase
 
@@ -41,7 +41,8 @@ class Champion:
 class GroupScore:
     """How one group was served: by its ``model``, by the ``baseline``, or not at all (``none``).
 
-    ``problem`` says why it was not the model; ``forecast`` (3, H) is prediction, lower and upper.
+    ``problem`` says why it was not the model; ``forecast`` (1 + 2 L, H) is the
+    prediction, and the bounds in the order of ``validation.bound_columns``.
     """
 
     source: Literal["model", "baseline", "none"]
@@ -62,8 +63,7 @@ def prediction_schema(use_case: UseCase) -> pa.Schema:
             ("time", pa.timestamp("us")),
             ("periods_ahead", pa.int64()),
             ("prediction", pa.float64()),
-            ("lower", pa.float64()),
-            ("upper", pa.float64()),
+            *((name, pa.float64()) for name in use_case.validation.bound_columns),
             ("source", pa.string()),
             ("candidate", pa.string()),
             ("model_name", pa.string()),
@@ -169,15 +169,15 @@ class _Scorer:
         return self._naive_from(np.array([self.origin]))[:, 0]
 
     @cached_property
-    def naive_halfwidth(self) -> Floats:
-        """Half width (G) of the baseline's interval, from its own backtest."""
+    def naive_halfwidths(self) -> Floats:
+        """Half widths (G, L, H) of the baseline's intervals, from its own backtest."""
         origins = fold_origins(self.use_case, self.origin)
         forecast = self._naive_from(origins)
         if self.use_case.prediction_floor is not None:
             forecast = np.maximum(forecast, self.use_case.prediction_floor)
         ahead = origins[:, None] + 1 + np.arange(self.use_case.horizon)
         actual = self.panel.values_at(self.panel.target, ahead)
-        return interval_halfwidth(forecast - actual, self.use_case.validation.interval)
+        return calibrate(forecast - actual, self.use_case.validation.all_levels)
 
     def _naive_from(self, origins: Ints) -> Floats:
         use_case = self.use_case
@@ -192,7 +192,7 @@ class _Scorer:
                 text = f"{champion.name}: {type(error).__name__}: {error}"
                 problem = Problem("champion_failed", text)
         nothing = np.empty((self.use_case.horizon, 0))
-        forecast = self._forecast(index, SeasonalNaive(), nothing, self.naive_halfwidth[index])
+        forecast = self._forecast(index, SeasonalNaive(), nothing, self.naive_halfwidths[index])
         return GroupScore("baseline", BASELINE, problem, forecast)
 
     def _serve_model(self, index: int, champion: Champion) -> GroupScore:
@@ -205,15 +205,18 @@ class _Scorer:
             raise ValueError(f"it is the model of another group, {model.key}; train it again")
         if model.origin > self.origin:
             raise ValueError("it has seen data after this forecast origin")
-        forecast = self._forecast(index, model.fitted, self.features[index], model.halfwidth)
+        halfwidths = model.halfwidths_at(self.use_case.validation.all_levels)
+        forecast = self._forecast(index, model.fitted, self.features[index], halfwidths)
         return GroupScore("model", model.candidate, None, forecast, champion)
 
-    def _forecast(self, index: int, fitted: FittedCandidate, x: Floats, halfwidth: float) -> Floats:
+    def _forecast(
+        self, index: int, fitted: FittedCandidate, x: Floats, halfwidths: Floats
+    ) -> Floats:
         end = int(self.panel.offsets[index + 1]) - self.use_case.horizon
         history = self.panel.target[int(self.panel.offsets[index]) : end]
-        outlook = Outlook(x, self.naive[index], history)
+        outlook = Outlook(x, self.naive[index], history, self.origin)
         floor = self.use_case.prediction_floor
-        return np.stack(forecast_with_interval(fitted, outlook, halfwidth, floor))
+        return forecast_with_intervals(fitted, outlook, halfwidths, floor)
 
 
 def _tables(
@@ -241,14 +244,15 @@ def _tables(
     served = [group for group in range(len(dataset.keys)) if scores[group].forecast is not None]
     repeated = ledger.take(np.repeat(served, use_case.horizon).astype(np.int64))
     forecasts = [f for group in served if (f := scores[group].forecast) is not None]
-    prediction, lower, upper = np.concatenate([np.empty((3, 0)), *forecasts], axis=1)
+    bounds = use_case.validation.bound_columns
+    prediction, *found = np.concatenate([np.empty((1 + len(bounds), 0)), *forecasts], axis=1)
     computed = {
         "time": pa.array(np.tile(times[1:], len(served))),
         "periods_ahead": pa.array(np.tile(np.arange(len(times))[1:], len(served))),
         "prediction": pa.array(prediction),
-        "lower": pa.array(lower, from_pandas=True),  # no interval is null, not NaN
-        "upper": pa.array(upper, from_pandas=True),
     }
+    for name, values in zip(bounds, found, strict=True):
+        computed[name] = pa.array(values, from_pandas=True)  # no interval is null, not NaN
     schema = prediction_schema(use_case)
     arrays = [computed[name] if name in computed else repeated[name] for name in schema.names]
     return pa.table(arrays, schema=schema), ledger

@@ -15,21 +15,18 @@ import numpy as np
 import pyarrow as pa
 
 from many_models.core.backtest import Backtest, fit_candidate, run_backtest
+from many_models.core.candidates.ensemble import ENSEMBLES, MEDIAN, Ensemble, weigh
+from many_models.core.candidates.port import FittedCandidate, Sample
 from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_dataset
 from many_models.core.features import FeatureSpec, build_features
 from many_models.core.isolation import run_isolated
 from many_models.core.ledger import GroupOutcome, Status, Training, training_table
-from many_models.core.metrics import (
-    METRICS,
-    Accuracy,
-    interval_coverage,
-    interval_halfwidth,
-    measure,
-)
+from many_models.core.metrics import METRICS
 from many_models.core.model import ForecastModel, dump_model
 from many_models.core.panel import Panel, build_panel, count_observed, first_observed, last_observed
 from many_models.core.screening import find_reasons_to_skip
 from many_models.core.use_case import BASELINE, UseCase
+from many_models.core.winners import Winners
 
 
 def train_shard(
@@ -129,21 +126,18 @@ class _Contest:
     use_case: UseCase
 
     @cached_property
-    def accuracies(self) -> dict[str, Accuracy]:
-        test = self.backtest
-        return {n: measure(test.actual, f, test.scale) for n, f in test.forecasts.items()}
+    def winners(self) -> Winners:
+        return Winners(self.backtest, self.use_case)
 
     def decide(self, index: int, key: tuple[str, ...]) -> tuple[Training | None, Problem | None]:
         """Choose the best candidate of the ``index``-th group and refit it on all its data."""
-        metric, level = self.use_case.validation.metric, self.use_case.validation.interval
-        scores = {n: float(getattr(a, metric)[index]) for n, a in self.accuracies.items()}
-        usable = {name: score for name, score in scores.items() if np.isfinite(score)}
-        if BASELINE not in usable:
+        winners = self.winners
+        winner, scores = winners.names[index], winners.scores(index)
+        if winner is None:
+            metric = self.use_case.validation.metric
             text = f"{metric} of {BASELINE} is undefined in the backtest"
             return None, Problem("undefined_score", text)
-        winner = min(usable, key=lambda name: usable[name])
-        residuals = (self.backtest.forecasts[winner] - self.backtest.actual)[index : index + 1]
-        model = self._refit(index, key, winner, float(interval_halfwidth(residuals, level)[0]))
+        model = self._refit(index, key, winner)
         payload, digest = dump_model(model)
         folds = int(self.backtest.folds[index])
         oldest = self.backtest.origins[folds - 1 : folds]
@@ -151,10 +145,10 @@ class _Contest:
             candidate=winner,
             score=scores[winner],
             baseline_score=scores[BASELINE],
-            candidate_scores=json.dumps(usable),
-            metrics={n: float(getattr(self.accuracies[winner], n)[index]) for n in METRICS},
-            coverage=float(interval_coverage(residuals, level)[0]),
-            latest_mae=_mean_size(residuals[0, 0]),
+            candidate_scores=json.dumps(scores),
+            metrics={n: float(getattr(winners.accuracies[winner], n)[index]) for n in METRICS},
+            coverages={n: float(shares[index]) for n, shares in winners.coverages.items()},
+            latest_mae=_mean_size(winners.residuals[index, 0]),
             folds=folds,
             evaluated_from=self.use_case.frequency.to_time(oldest + 1)[0],
             payload=payload,
@@ -162,13 +156,11 @@ class _Contest:
         )
         return training, _describe_failures(self.backtest.errors.get(index))
 
-    def _refit(
-        self, index: int, key: tuple[str, ...], candidate: str, halfwidth: float
-    ) -> ForecastModel:
+    def _refit(self, index: int, key: tuple[str, ...], candidate: str) -> ForecastModel:
         panel, spec = self.panel, FeatureSpec.of(self.use_case)
         rows = slice(int(panel.offsets[index]), int(panel.offsets[index + 1]))
-        sample = spec.sample(self.features[rows], panel.target[rows])
-        fitted = fit_candidate(candidate, sample)
+        sample = spec.sample(self.features[rows], panel.target[rows], panel.origin)
+        fitted = self._fit(index, candidate, sample)
         memory = max(spec.memory, fitted.memory)
         tail = slice(max(rows.start, rows.stop - memory), rows.stop)
         return ForecastModel(
@@ -183,9 +175,21 @@ class _Contest:
             target=panel.target[tail].copy(),
             last_known=panel.known[rows.stop - 1].copy(),
             past=panel.past[tail].copy(),
-            halfwidth=halfwidth,
+            levels=self.use_case.validation.all_levels,
+            halfwidths=self.winners.halfwidths[index].copy(),
             floor=self.use_case.prediction_floor,
         )
+
+    def _fit(self, index: int, name: str, sample: Sample) -> FittedCandidate:
+        if name not in ENSEMBLES:
+            return fit_candidate(name, sample)
+        members = self.backtest.members[index]
+        fitted = tuple(fit_candidate(member, sample) for member in members)
+        if name == MEDIAN:
+            return Ensemble(fitted, None)
+        forecasts = np.stack([self.backtest.forecasts[member][index] for member in members])
+        weights = weigh(forecasts, self.backtest.actual[index])
+        return Ensemble(fitted, tuple(weights.tolist()))
 
 
 def _mean_size(residuals: Floats) -> float:

@@ -11,29 +11,30 @@ from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from many_models.core.frequency import Frequency, FrequencyCode
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
+from many_models.core.section import Section
+from many_models.core.validation import Validation
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-CandidateName = Literal["seasonal_naive", "ridge", "gradient_boosting"]
-MetricName = Literal["mase", "wape", "smape", "mae", "rmse"]
+CandidateName = Literal[
+    "seasonal_naive",
+    "mean",
+    "median",
+    "ridge",
+    "gradient_boosting",
+    "ets",
+    "theta",
+    "optimized_theta",
+    "ces",
+    "croston",
+    "sba",
+    "tsb",
+]
 BASELINE: CandidateName = "seasonal_naive"
-
-
-class Section(BaseModel):
-    """Every part of the file: immutable, and unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(Section):
@@ -113,16 +114,6 @@ class Features(Section):
         return tuple(feature.name for feature in self.known)
 
 
-class Validation(Section):
-    """How candidates are judged: a rolling-origin backtest of ``folds`` origins."""
-
-    metric: MetricName = "mase"
-    folds: Annotated[int, Field(ge=1, le=52)] = 3
-    step: Annotated[int, Field(ge=1)] | None = Field(default=None, description="default: horizon")
-    min_observations: Annotated[int, Field(ge=2)] = 30
-    interval: Annotated[float, Field(gt=0, lt=1)] = 0.9
-
-
 class PromotionRules(Section):
     """The business rules; a model qualifies when all that are given hold.
 
@@ -150,23 +141,32 @@ class UseCase(Section):
     gaps: Literal["zero", "missing"]
     prediction_floor: float | None = None
     features: Features = Features()
-    candidates: Annotated[tuple[CandidateName, ...], Field(min_length=1)] = (
-        "seasonal_naive",
-        "ridge",
-        "gradient_boosting",
+    candidates: Annotated[tuple[CandidateName, ...], Field(min_length=1)] | None = Field(
+        default=None, description="auto when absent: chosen for each group by its series"
+    )
+    ensembles: bool = True
+    seconds_per_group: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="nominal core-seconds that candidates: auto may spend on a group"
     )
     validation: Validation = Validation()
     promotion: PromotionRules = PromotionRules()
 
+    @field_validator("candidates", mode="before")
+    @classmethod
+    def _auto_is_the_default(cls, value: object) -> object:
+        return None if value == "auto" else value
+
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:
+        of_levels = {*self.validation.bound_columns, *self.validation.coverage_columns}
+        results = RESULT_COLUMNS | of_levels
         seen: set[str] = set()
         for path, column in self._column_roles:
             name = column.lower()  # databases and Spark take no notice of case
             if name in seen:
                 raise ValueError(f"{path}: column {column!r} is used twice; each has one role")
             carried = path in ("keys", "features.static")
-            if name in (RESULT_COLUMNS if carried else LAKE_COLUMNS):
+            if name in (results if carried else LAKE_COLUMNS):
                 raise ValueError(
                     f"{path}: the platform has a column {column!r} of its own; rename yours in "
                     f"source.query, such as {column} AS my_{column}"
@@ -179,6 +179,8 @@ class UseCase(Section):
         by = self.partitioning.by
         if by is not None and by not in self.keys:
             raise ValueError(f"partitioning.by: {by!r} is not one of the keys {list(self.keys)}")
+        if self.candidates is None:
+            return self
         if BASELINE not in self.candidates:
             raise ValueError(f"candidates: the baseline {BASELINE!r} must be one of them")
         if len(set(self.candidates)) != len(self.candidates):

@@ -12,10 +12,24 @@ from many_models.core.frequency import WEEKDAYS
 from many_models.core.use_case import UseCase
 from many_models.steps.ingest import TimeWindow
 
-ORIGIN_WINDOWS = {"h": "daily", "D": "daily", "W": "weekly", "MS": "monthly"}
-HOLDS_PERIODS = {"daily": ("h",), "weekly": ("h", "D"), "monthly": ("h", "D", "W")}
+ORIGIN_WINDOWS = {
+    "h": "daily",
+    "D": "daily",
+    "W": "weekly",
+    "MS": "monthly",
+    "QS": "quarterly",
+    "YS": "yearly",
+}
+MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
+HOLDS_PERIODS = {
+    "daily": ("h",),
+    "weekly": ("h", "D"),
+    "monthly": ("h", "D", "W"),
+    "quarterly": ("h", "D", "W", "MS"),
+    "yearly": ("h", "D", "W", "MS", "QS"),
+}
 """Families of frequencies of which a window holds several periods, some over while it is open."""
-PERIOD_DAYS = {"h": 1 / 24, "D": 1.0, "W": 7.0, "MS": 31.0}  # at most
+PERIOD_DAYS = {"h": 1 / 24, "D": 1.0, "W": 7.0, "MS": 31.0, "QS": 92.0, "YS": 366.0}  # at most
 WINDOW_DAYS = {"daily": 1, "weekly": 7, "monthly": 28}  # at least
 
 
@@ -33,7 +47,7 @@ def raw_windows(use_case: UseCase) -> dg.TimeWindowPartitionsDefinition:
 
 
 def origin_windows(use_case: UseCase) -> dg.TimeWindowPartitionsDefinition:
-    """One partition for each forecast origin: a day, or the use case's own week or month."""
+    """One partition for each forecast origin: a day, or the use case's own longer period."""
     window = ORIGIN_WINDOWS[use_case.frequency.family]
     return _windows(use_case, window, int(use_case.frequency.family in HOLDS_PERIODS[window]))
 
@@ -128,21 +142,24 @@ def _windows(
         last, open_windows = datetime.combine(_next(window, final_day, weekday), time.min), 0
     if window == "daily":
         return dg.DailyPartitionsDefinition(first, last, end_offset=open_windows)
-    if window == "monthly":
-        return dg.MonthlyPartitionsDefinition(first, last, end_offset=open_windows)
+    if window in MONTHS:
+        months = f"*/{MONTHS[window]}" if MONTHS[window] < 12 else "1"
+        return dg.TimeWindowPartitionsDefinition(
+            first, "%Y-%m-%d", last, cron_schedule=f"0 0 1 {months} *", end_offset=open_windows
+        )
     return dg.WeeklyPartitionsDefinition(
         first, last, day_offset=(weekday + 1) % 7, end_offset=open_windows
     )
 
 
 def _window_start(window: str, day: date, weekday: int) -> date:
-    if window == "monthly":
-        return day.replace(day=1)
+    if window in MONTHS:
+        return day.replace(month=day.month - (day.month - 1) % MONTHS[window], day=1)
     return day - timedelta((day.weekday() - weekday) % 7) if window == "weekly" else day
 
 
 def _next(window: str, day: date, weekday: int) -> date:
     start = _window_start(window, day, weekday)
-    if window == "monthly":
-        return (start + timedelta(32)).replace(day=1)
+    if window in MONTHS:
+        return (start + timedelta(31 * MONTHS[window] + 1)).replace(day=1)
     return start + timedelta(7 if window == "weekly" else 1)

@@ -38,7 +38,7 @@ def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg
         group_name=use_case.name,
         kinds={"spark", "scikitlearn", "mlflow"},
         description=(
-            f"Every group's best of {', '.join(use_case.candidates)}, by "
+            f"Every group's best of {', '.join(use_case.candidates or ['what suits it'])}, by "
             f"{use_case.validation.metric} in a rolling-origin backtest, refitted on all data and "
             "registered in the training registry. Every group has one row in the ledger: trained, "
             "skipped or failed, with the reason."

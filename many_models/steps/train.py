@@ -133,7 +133,8 @@ class _Registrar:
 
     def _record(self, row: dict[str, object], payload: bytes | dict[str, str]) -> ModelRecord:
         keys = tuple(str(row[name]) for name in self.use_case.keys)
-        figures = {name: row[name] for name in ("score", "baseline_score", "coverage", *METRICS)}
+        coverages = self.use_case.validation.coverage_columns
+        figures = {name: row[name] for name in ("score", "baseline_score", *coverages, *METRICS)}
         return ModelRecord(
             name=model_name(self.use_case.name, self.use_case.keys, keys),
             payload=payload if isinstance(payload, bytes) else b"",

@@ -10,7 +10,7 @@ from many_models.core.ledger import GroupOutcome, Training, training_schema, tra
 from many_models.core.metrics import METRICS
 from many_models_tests.fakes import make_use_case
 
-USE_CASE = make_use_case(features={"static": ["region"]})
+USE_CASE = make_use_case(features={"static": ["region"]}, validation={"levels": [0.8]})
 SKIPPED = GroupOutcome(
     key=("17", "a,b"),
     statics=("North",),
@@ -33,7 +33,7 @@ TRAINED = replace(
         score=0.5,
         baseline_score=1.0,
         candidate_scores="{}",
-        coverage=float("nan"),
+        coverages={"coverage": float("nan"), "coverage_80": 0.75},
         latest_mae=1.5,
         metrics={name: float(number) for number, name in enumerate(METRICS)},
         folds=2,
@@ -78,6 +78,7 @@ def test_a_trained_group_has_its_figures_and_its_payload() -> None:
     assert row["evaluated_from"] == datetime(2024, 1, 3)
     assert (row["payload"], row["payload_bytes"], row["payload_sha256"]) == (b"model", 5, "abc")
     assert row["reason"] is row["error"] is None
+    assert row["coverage_80"] == 0.75
 
 
 def test_a_trained_group_may_carry_what_went_wrong_with_a_candidate() -> None:

@@ -16,7 +16,7 @@ from many_models.core.candidates.port import Outlook
 from many_models.core.model import (
     ForecastModel,
     dump_model,
-    forecast_with_interval,
+    forecast_with_intervals,
     load_model,
     make_specimen,
 )
@@ -31,6 +31,7 @@ from many_models_tests.fakes import (
     without_rows,
 )
 
+COLUMNS = ["prediction", "lower", "upper", "lower_80", "upper_80"]
 KNOWN = ["price", {"name": "offer", "fill": "zero"}]
 DAYS = 800  # more than two years, so that the yearly season is described
 END = np.datetime64("2024-06-18")
@@ -41,7 +42,14 @@ def _use_case(candidate: str, gaps: str = "zero", **fields: Any) -> UseCase:
     features = {"known": KNOWN, "past": ["visits"]}
     candidates = list({"seasonal_naive": 0, candidate: 0})
     return make_use_case(
-        **{"candidates": candidates, "gaps": gaps, "features": features, "horizon": 10, **fields}
+        **{
+            "candidates": candidates,
+            "gaps": gaps,
+            "features": features,
+            "horizon": 10,
+            "validation": {"levels": [0.8]},
+            **fields,
+        }
     )
 
 
@@ -91,7 +99,7 @@ def test_a_model_predicts_bit_for_bit_what_batch_scoring_predicts(
     scored, ledger = score_shard(_shard(use_case), champions, use_case, partition="p", origin=END)
     assert ledger["source"].to_pylist() == ["model"]
     found = model.predict(_future(use_case))
-    for column in ("prediction", "lower", "upper"):
+    for column in COLUMNS:
         np.testing.assert_array_equal(found[column], scored[column].to_numpy())
 
 
@@ -103,7 +111,7 @@ def test_the_baselines_model_predicts_what_batch_scoring_falls_back_to(gaps: str
     model = load_model(row["payload"])
     scored, _ = score_shard(shard, {}, use_case, partition="p", origin=END)
     found = model.predict(_future(use_case))
-    for column in ("prediction", "lower", "upper"):
+    for column in COLUMNS:
         np.testing.assert_array_equal(found[column], scored[column].to_numpy())
 
 
@@ -113,7 +121,7 @@ def test_rows_come_in_any_order_and_keep_their_index(candidate: str) -> None:
     rows = _future(use_case).set_index(pd.Index([f"row {n}" for n in range(10)]))
     whole = model.predict(rows)
     assert whole.index.tolist() == rows.index.tolist()
-    assert whole.columns.tolist() == ["prediction", "lower", "upper"]
+    assert whole.columns.tolist() == COLUMNS
     turned = model.predict(rows.iloc[::-1])
     assert turned.index.tolist() == rows.index.tolist()[::-1]
     pd.testing.assert_frame_equal(turned.iloc[::-1], whole)
@@ -274,17 +282,27 @@ def test_nothing_is_predicted_below_the_floor() -> None:
     floored = replace(model, floor=middle).predict(rows)
     np.testing.assert_array_equal(floored["prediction"], free["prediction"].clip(lower=middle))
     np.testing.assert_array_equal(floored["lower"], free["lower"].clip(lower=middle))
+    np.testing.assert_array_equal(floored["lower_80"], free["lower_80"].clip(lower=middle))
     assert (floored["upper"] >= free["upper"]).all()
 
 
 def test_the_interval_lies_around_the_prediction() -> None:
     _, model = _trained("ridge")
-    outlook = Outlook(np.empty((2, 0)), naive=np.array([3.0, -1.0]), history=np.empty(0))
-    bounds = forecast_with_interval(SeasonalNaive(), outlook, halfwidth=2, floor=0)
-    assert [bound.tolist() for bound in bounds] == [[3, 0], [1, 0], [5, 2]]
-    bounds = forecast_with_interval(SeasonalNaive(), outlook, halfwidth=NAN, floor=0)
-    np.testing.assert_array_equal(bounds, [[3, 0], [NAN, NAN], [NAN, NAN]])
-    assert model.halfwidth > 0
+    outlook = Outlook(np.empty((2, 0)), naive=np.array([3.0, -1.0]), history=np.empty(0), origin=0)
+    widths = np.array([[2.0, 2.0], [1.0, NAN]])
+    bounds = forecast_with_intervals(SeasonalNaive(), outlook, widths, floor=0)
+    np.testing.assert_array_equal(bounds, [[3, 0], [1, 0], [5, 2], [2, NAN], [4, NAN]])
+    assert model.halfwidths.shape == (2, 10)
+    found = model.predict(_future(_use_case("ridge")))
+    order = ["lower", "lower_80", "prediction", "upper_80", "upper"]
+    assert (np.diff(found[order], axis=1) > 0).all()
+
+
+def test_a_level_that_a_model_was_not_trained_for_has_no_half_width() -> None:
+    _, model = _trained("ridge")
+    widths = model.halfwidths_at((0.8, 0.5, 0.9))
+    np.testing.assert_array_equal(widths[[0, 2]], model.halfwidths[[1, 0]])
+    assert np.isnan(widths[1]).all()
 
 
 @pytest.mark.parametrize("frequency", ["h", "D", "W-MON", "MS"])

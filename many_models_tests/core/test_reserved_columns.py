@@ -9,7 +9,7 @@ from many_models.steps.judge import verdict_schema
 from many_models.steps.train import ledger_schema
 from many_models_tests.fakes import make_use_case
 
-USE_CASE = make_use_case()
+USE_CASE = make_use_case(validation={"levels": [0.8, 0.975]})
 SCHEMAS = (training_schema, ledger_schema, verdict_schema, prediction_schema, scoring_schema)
 
 
@@ -19,7 +19,10 @@ def test_every_column_that_the_lake_adds_is_reserved() -> None:
 
 def test_every_column_of_ledger_verdicts_and_predictions_is_reserved() -> None:
     columns = {name for schema in SCHEMAS for name in schema(USE_CASE).names}
-    assert columns - set(USE_CASE.keys) <= RESULT_COLUMNS
+    rules = USE_CASE.validation
+    of_levels = {*rules.bound_columns, *rules.coverage_columns}
+    assert {"lower_80", "upper_97_5", "coverage_80"} <= of_levels <= columns
+    assert columns - set(USE_CASE.keys) <= RESULT_COLUMNS | of_levels
 
 
 def test_every_tag_of_the_registries_is_reserved() -> None:

@@ -14,7 +14,7 @@ import pytest
 from many_models.core.candidates.port import Outlook
 from many_models.core.dataset import Ints
 from many_models.core.features import build_features
-from many_models.core.metrics import interval_halfwidth
+from many_models.core.intervals import calibrate
 from many_models.core.model import ForecastModel, dump_model, load_model
 from many_models.core.panel import Panel, build_panel
 from many_models.core.scoring import Champion, prediction_schema, score_shard, scoring_schema
@@ -103,10 +103,36 @@ def test_a_group_without_a_champion_gets_the_baseline_marked_as_such() -> None:
 def test_the_baselines_interval_comes_from_its_own_errors() -> None:
     predictions, _ = _score({("1", "a"): GOOD})
     errors = np.subtract(GOOD["sold"][-21:], GOOD["sold"][-28:-7])
-    width = interval_halfwidth(errors.reshape(1, -1), 0.9)[0]
-    for row in predictions:
+    widths = calibrate(errors.reshape(1, 3, 7)[:, ::-1], (0.9,))[0, 0]
+    for row, width in zip(predictions, widths, strict=True):
         assert row["upper"] - row["prediction"] == pytest.approx(width)
         assert row["prediction"] - row["lower"] == pytest.approx(width)
+
+
+def test_further_levels_have_columns_of_their_own_from_model_and_baseline_alike() -> None:
+    rules = {"levels": [0.5, 0.99], "folds": 6}
+    use_case = make_use_case(
+        candidates=["seasonal_naive", "ridge"], validation=rules, prediction_floor=40
+    )
+    shard = make_shard(use_case, {("1", "a"): GOOD})
+    row = train_shard(shard, use_case, partition="p", trained_through=END).to_pylist()[0]
+    champion = Champion("sales.1.a", 3, row["payload"])
+    for champions in ({KEY: champion}, None):
+        predictions, _ = _score({("1", "a"): GOOD}, champions, use_case)
+        for row in predictions:
+            assert 40 <= row["lower_99"] <= row["lower"] <= row["lower_50"] <= row["prediction"]
+            assert row["prediction"] < row["upper_50"] < row["upper"] < row["upper_99"]
+
+
+def test_a_champion_that_was_trained_for_other_levels_has_no_bounds_at_the_new_ones() -> None:
+    use_case = make_use_case(
+        candidates=["seasonal_naive", "ridge"], validation={"interval": 0.7, "levels": [0.9]}
+    )
+    predictions, _ = _score({("1", "a"): GOOD}, {KEY: _champion(_model())}, use_case)
+    before, _ = _score({("1", "a"): GOOD}, {KEY: _champion(_model())})
+    assert {row["source"] for row in predictions} == {"model"}
+    assert {row["lower"] for row in predictions} == {row["upper"] for row in predictions} == {None}
+    assert [row["upper_90"] for row in predictions] == [row["upper"] for row in before]
 
 
 def test_champions_are_found_by_the_key_of_their_group_alone() -> None:
@@ -246,7 +272,10 @@ def test_the_baseline_is_nowhere_below_the_floor_and_neither_are_its_errors() ->
     origin = np.datetime64("2024-03-10")
     predictions, _ = _score({("1", "a"): series}, use_case=use_case, origin=origin)
     assert [row["prediction"] for row in predictions] == [0, 0, 0, 0, 1, 2, 3]
-    assert {row["upper"] - row["prediction"] for row in predictions} == {3}
+    # A forecast of zero for -3, -2 and -1; the other days of the week are right.
+    widths = [row["upper"] - row["prediction"] for row in predictions]
+    print(widths)
+    assert all(1.5 < width < 4.5 for width in widths)
     assert min(row["lower"] for row in predictions) == 0
 
 

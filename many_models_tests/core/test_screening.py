@@ -51,10 +51,12 @@ def test_only_observations_through_the_origin_count() -> None:
 
 
 def test_a_short_but_dense_series_lacks_history() -> None:
-    assert _problem(DAILY, make_series(DAILY, "2024-02-09", VARIED[:20]), DAY + 58) == Problem(
-        "history_too_short", "20 periods of history; one fold needs 21"
+    use_case = make_use_case(validation={"min_observations": 10})
+    series = make_series(use_case, "2024-02-09", VARIED[:17])
+    assert _problem(use_case, series, DAY + 54) == Problem(
+        "history_too_short", "16 periods of history; one fold needs 17"
     )
-    assert _problem(DAILY, make_series(DAILY, "2024-02-09", VARIED[:21]), DAY + 59) is None
+    assert _problem(use_case, series, DAY + 55) is None
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -3.0])

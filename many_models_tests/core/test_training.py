@@ -15,8 +15,9 @@ import pytest
 from many_models.core.candidates.catalogue import CANDIDATES
 from many_models.core.candidates.port import Outlook, Sample
 from many_models.core.dataset import Floats, Ints
+from many_models.core.intervals import calibrate
 from many_models.core.ledger import training_schema
-from many_models.core.metrics import METRICS, interval_halfwidth
+from many_models.core.metrics import METRICS
 from many_models.core.model import ForecastModel, load_model
 from many_models.core.panel import Panel, build_panel
 from many_models.core.training import train_shard
@@ -34,6 +35,7 @@ NAN, INF = float("nan"), float("inf")
 START, END = "2024-01-01", np.datetime64("2024-05-29")  # 150 days
 USE_CASE = make_use_case(prediction_floor=0)
 LINEAR = make_use_case(candidates=["seasonal_naive", "ridge"])
+THREE = ["seasonal_naive", "ridge", "gradient_boosting"]
 
 TRAINED = {
     ("a/b:c", "good"): make_series(USE_CASE, START, noisy_weeks(150)),
@@ -57,7 +59,7 @@ HOPELESS: dict[tuple[str, str], tuple[str, Columns]] = {
     ),
     ("", "short"): (
         "history_too_short",
-        make_series(make_use_case(), "2024-05-10", noisy_weeks(20)),
+        make_series(make_use_case(), "2024-05-14", noisy_weeks(16)),
     ),
     ("", "zero"): ("constant_target", make_series(USE_CASE, START, [0] * 150)),
     ("", "constant"): ("constant_target", make_series(USE_CASE, START, [7.5] * 150)),
@@ -195,10 +197,10 @@ def test_a_group_without_observations_has_no_first_and_last_time() -> None:
 
 def test_the_best_candidate_by_the_metric_wins() -> None:
     for metric in ("mase", "rmse"):
-        use_case = make_use_case(validation={"metric": metric})
+        use_case = make_use_case(candidates=THREE, validation={"metric": metric})
         row = _rows(use_case, {("1", "a"): make_series(use_case, START, noisy_weeks(150))})[0]
         scores = json.loads(row["candidate_scores"])
-        assert set(scores) == set(use_case.candidates)
+        assert set(scores) == set(THREE)
         assert row["score"] == row[metric] == min(scores.values()) == scores[row["candidate"]]
         assert row["baseline_score"] == scores["seasonal_naive"]
         assert _model(row).candidate == row["candidate"]
@@ -240,12 +242,41 @@ class _Constant:
         return np.full(len(outlook.x), self.value)
 
 
-def test_the_interval_comes_from_the_winners_residuals() -> None:
+def test_the_intervals_come_from_the_winners_residuals() -> None:
     values = noisy_weeks(150)
-    use_case = make_use_case(candidates=["seasonal_naive"], validation={"interval": 0.8})
+    use_case = make_use_case(
+        candidates=["seasonal_naive"], validation={"interval": 0.8, "levels": [0.5, 0.95]}
+    )
     row = _rows(use_case, {("1", "a"): make_series(use_case, START, values)})[0]
-    residuals = np.subtract(values[129:], values[122:143])
-    assert _model(row).halfwidth == interval_halfwidth(residuals.reshape(1, -1), 0.8)[0]
+    residuals = np.subtract(values[122:143], values[129:]).reshape(1, 3, 7)[:, ::-1]
+    levels = (0.8, 0.5, 0.95)
+    assert _model(row).levels == levels
+    np.testing.assert_array_equal(_model(row).halfwidths, calibrate(residuals, levels)[0])
+    assert 0 <= row["coverage_50"] <= row["coverage"] <= row["coverage_95"] <= 1
+    assert row["coverage_50"] < row["coverage_95"]
+
+
+@pytest.mark.parametrize("metric", ["rmsse", "pinball"])
+def test_a_candidate_may_be_chosen_by_any_metric(metric: str) -> None:
+    use_case = make_use_case(candidates=["seasonal_naive", "ridge"], validation={"metric": metric})
+    row = _rows(use_case, {("1", "a"): make_series(use_case, START, noisy_weeks(150))})[0]
+    scores = json.loads(row["candidate_scores"])
+    assert row["score"] == row[metric] == scores["ridge"] < scores["seasonal_naive"]
+
+
+def test_where_the_metric_takes_two_folds_a_group_with_one_is_not_trained() -> None:
+    use_case = make_use_case(
+        candidates=["seasonal_naive", "ridge"],
+        validation={"metric": "pinball", "min_observations": 10},
+    )
+    series = make_series(use_case, "2024-05-11", noisy_weeks(19))
+    row = _rows(use_case, {("1", "a"): series})[0]
+    assert (row["status"], row["reason"]) == ("skipped", "undefined_score")
+    other = make_use_case(candidates=["seasonal_naive"], validation={"min_observations": 10})
+    row = _rows(other, {("1", "a"): series})[0]
+    assert (row["status"], row["folds"]) == ("trained", 1)
+    assert np.isnan(row["coverage"])
+    assert np.isfinite(_model(row).halfwidths).all()
 
 
 def test_a_candidate_that_fails_is_reported_and_the_others_go_on(

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from many_models.core.lake_schema import raw_columns
 from many_models.core.reserved_columns import LAKE_COLUMNS
-from many_models.core.use_case import as_identifier
+from many_models.core.use_case import UseCase, as_identifier
 from many_models_tests.fakes import make_use_case
 
 SOURCE = {"url": "sqlite:///sales.db", "table": "sales", "start": "2024-01-01"}
@@ -23,7 +23,8 @@ def _message(**fields: Any) -> str:
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
     use_case = make_use_case()
-    assert use_case.candidates == ("seasonal_naive", "ridge", "gradient_boosting")
+    assert UseCase.model_fields["candidates"].default is None
+    assert make_use_case(candidates="auto").candidates is None
     assert (use_case.validation.metric, use_case.validation.folds) == ("mase", 3)
     assert use_case.source.window == "daily"
     assert use_case.step == use_case.horizon == 7
@@ -105,6 +106,10 @@ def test_one_day_of_data_is_a_period() -> None:
         ({"validation": {"interval": 1.0}}, "validation.interval"),
         ({"validation": {"min_observations": 1}}, "validation.min_observations"),
         ({"validation": {"metric": "r2"}}, "validation.metric"),
+        ({"validation": {"levels": [0.8, 1]}}, "validation.levels.1"),
+        ({"validation": {"levels": [0.8, 0.8]}}, "0.8 is there already, as one of the levels"),
+        ({"validation": {"levels": [0.9]}}, "0.9 is there already, as interval"),
+        ({"validation": {"metric": "pinball", "folds": 1}}, "give 2 folds or more"),
         ({"promotion": {"max_score": 0}}, "promotion.max_score"),
         ({"promotion": {"max_score": float("inf")}}, "promotion.max_score"),
         ({"promotion": {"beat_baseline_by": 1.0}}, "promotion.beat_baseline_by"),
@@ -160,6 +165,12 @@ def test_no_column_is_called_like_one_that_the_lake_adds(path: str, fields: Any,
 def test_keys_and_static_features_are_not_called_like_columns_of_the_results(name: str) -> None:
     assert "of its own" in _message(keys=["store", name])
     assert "of its own" in _message(features={"static": [name]})
+
+
+@pytest.mark.parametrize("name", ["lower_80", "Upper_80", "coverage_80"])
+def test_keys_and_static_features_are_not_called_like_columns_of_interval_levels(name: str) -> None:
+    assert "of its own" in _message(keys=["store", name], validation={"levels": [0.8]})
+    make_use_case(keys=["store", name], validation={"levels": [0.85]})
 
 
 def test_other_columns_may_be_called_like_columns_of_the_results() -> None:

@@ -30,7 +30,7 @@ from many_models.adapters.registry.model_artifact import (
 )
 from many_models.core.registration import ModelRecord
 
-_PINNED = ("scikit-learn", "lightgbm", "pandas")
+_PINNED = ("scikit-learn", "lightgbm", "statsforecast", "pandas")
 
 # libyaml's loader, where PyYAML was built with it, is ten times faster.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

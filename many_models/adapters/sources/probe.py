@@ -32,12 +32,16 @@ _PERIOD = {
         "D": "DATE({0})",
         "W-MON": "DATE({0}, '-6 days', 'weekday 1')",
         "MS": "DATE({0}, 'start of month')",
+        "QS": "DATE({0}, 'start of month', '-' || ((STRFTIME('%m', {0}) - 1) % 3) || ' months')",
+        "YS": "DATE({0}, 'start of year')",
     },
     "postgresql": {
         "h": "date_trunc('hour', {0})",
         "D": "date_trunc('day', {0})",
         "W-MON": "date_trunc('week', {0})",
         "MS": "date_trunc('month', {0})",
+        "QS": "date_trunc('quarter', {0})",
+        "YS": "date_trunc('year', {0})",
     },
 }
 

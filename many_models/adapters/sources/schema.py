@@ -190,7 +190,7 @@ def _time(array: pa.Array[Any]) -> pa.Array[Any]:
 def _odd_time(texts: pa.Array[Any]) -> pa.Array[Any]:
     """ISO text that Arrow does not read: zones, nanoseconds, compact dates."""
     series = pd.Series(texts.to_pylist(), dtype=object)
-    iso = series.where(series.isna() | series.str.match(_ISO).fillna(False).astype(bool), "?")
+    iso = series.where(series.isna() | series.str.match(_ISO).eq(True), "?")
     times = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True)
     bad = times.isna() & series.notna()
     if bad.any():

@@ -14,16 +14,14 @@ import numpy as np
 
 from many_models.core.dataset import Flags, Floats
 
-WHOLE_HISTORY = 1_000_000
-"""As ``memory``: every period there is."""
-
 
 @dataclass(frozen=True)
 class Sample:
     """What a candidate learns from: ``n`` periods of one group without a gap, through the origin.
 
     ``x`` (n, p) are features, ``y`` (n,) the target, NaN where missing; ``linear`` (p,) marks the
-    features that a linear model takes; ``season`` and ``horizon`` count periods.
+    features that a linear model takes; ``season`` and ``horizon`` count periods; ``origin`` is the
+    number of the last period.
     """
 
     x: Floats
@@ -31,6 +29,12 @@ class Sample:
     linear: Flags
     season: int
     horizon: int
+    origin: int
+
+    @property
+    def start(self) -> int:
+        """Number of the first period."""
+        return self.origin + 1 - len(self.y)
 
     def observed(self) -> tuple[Floats, Floats]:
         """Features and target of the periods whose target is there."""
@@ -43,12 +47,17 @@ class Outlook:
     """What is known at a forecast origin of the ``H`` periods after it.
 
     ``x`` (H, p) are their features, ``naive`` (H,) their seasonal naive forecast, ``history`` (T,)
-    is the target of the last T periods through the origin, NaN where missing.
+    is the target of the last T periods through the period ``origin``, NaN where missing.
     """
 
     x: Floats
     naive: Floats
     history: Floats
+    origin: int
+
+    def since(self, start: int) -> Floats:
+        """The target from period ``start`` through the origin."""
+        return self.history[max(len(self.history) - (self.origin + 1 - start), 0) :]
 
 
 class FittedCandidate(Protocol):

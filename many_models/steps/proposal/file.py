@@ -13,8 +13,15 @@ from many_models.core.use_case_file import parse_use_case
 from many_models.steps.proposal.choices import said
 from many_models.steps.proposal.propose import Proposal
 
-_PERIODS = {"h": "hour", "D": "day", "W": "week", "MS": "month"}
-_ADVERBS = {"h": "Hourly", "D": "Daily", "W": "Weekly", "MS": "Monthly"}
+_PERIODS = {"h": "hour", "D": "day", "W": "week", "MS": "month", "QS": "quarter", "YS": "year"}
+_ADVERBS = {
+    "h": "Hourly",
+    "D": "Daily",
+    "W": "Weekly",
+    "MS": "Monthly",
+    "QS": "Quarterly",
+    "YS": "Yearly",
+}
 
 
 def write_use_case(proposal: Proposal) -> str:

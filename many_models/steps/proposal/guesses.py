@@ -19,7 +19,7 @@ from many_models.core.use_case import as_identifier
 from many_models.steps.proposal import column_kinds as kinds
 from many_models.steps.proposal.choices import CARRIED, KEYS_MAX, Choices, said
 
-HORIZONS = {"h": 24, "D": 28, "W": 8, "MS": 6}
+HORIZONS = {"h": 24, "D": 28, "W": 8, "MS": 6, "QS": 4, "YS": 2}
 PARTITIONS_MAX = 1_000
 BUCKETS_MAX = 1_000
 GROUPS_A_BUCKET = 500
@@ -82,8 +82,9 @@ def _guess_frequency(choices: Choices, probe: SourceProbe) -> str | None:
     if len(times) < 2:
         return None
     gap = float(np.median(np.diff(times) / np.timedelta64(1, "D")))
-    if gap >= 27:
-        return "MS"
+    for code, days in (("YS", 360), ("QS", 85), ("MS", 27)):
+        if gap >= days:
+            return code
     if gap > 5:
         days = np.unique((times.astype("datetime64[D]").astype(np.int64) + 3) % 7).tolist()
         return f"W-{WEEKDAYS[days[0]]}" if len(days) == 1 else "W-MON"

@@ -21,8 +21,8 @@ from many_models.steps.proposal import column_kinds as kinds
 from many_models.steps.proposal.choices import Choices, said
 from many_models.steps.proposal.guesses import count_periods
 
-OBSERVATIONS = {"h": 168, "D": 60, "W": 30, "MS": 18}
-STILL_GROWING = {"h": 7, "D": 7, "W": 21, "MS": 62}  # days since the last row
+OBSERVATIONS = {"h": 168, "D": 60, "W": 30, "MS": 18, "QS": 12, "YS": 8}
+STILL_GROWING = {"h": 7, "D": 7, "W": 21, "MS": 62, "QS": 186, "YS": 732}  # days since a row
 ROWS_A_WINDOW_MAX = 5_000_000
 _PLAIN_TABLE = re.compile(r"[A-Za-z_][\w.]*")
 Window = Literal["daily", "weekly", "monthly"]
@@ -118,7 +118,7 @@ def _roles(choices: Choices) -> Roles:
 
 def _window(frequency: Frequency, growing: bool, rounded: bool, rows_a_day: float) -> Window:
     """Windows as short as new rows come; long ones for a past that is read once."""
-    if frequency.family == "MS":
+    if frequency.family in ("MS", "QS", "YS"):
         return "monthly"
     if frequency.family == "W":
         return "weekly" if growing or rounded else "monthly"

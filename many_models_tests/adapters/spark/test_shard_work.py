@@ -22,8 +22,10 @@ from many_models.adapters.spark.shard_work import (
     train_task,
     write_champions,
 )
-from many_models.core.candidates import CANDIDATES, FittedCandidate, SeasonalNaive, fit_ridge
-from many_models.core.dataset import Flags, Floats
+from many_models.core.candidates.baseline import SeasonalNaive
+from many_models.core.candidates.catalogue import CANDIDATES
+from many_models.core.candidates.port import FittedCandidate, Sample
+from many_models.core.candidates.ridge import fit_ridge
 from many_models.core.registration import ModelVersion
 from many_models.core.sharding import Shard
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
@@ -141,8 +143,8 @@ def test_a_group_whose_model_cannot_be_pickled_fails_alone(
         def __reduce__(self) -> str:
             raise TypeError("cannot be pickled")
 
-    def fit(x: Floats, y: Floats, linear: Flags) -> FittedCandidate:
-        return Unpicklable() if y[-1] == last else fit_ridge(x, y, linear)
+    def fit(sample: Sample) -> FittedCandidate:
+        return Unpicklable() if sample.y[-1] == last else fit_ridge(sample)
 
     last = GROUPS["s1", "milk"]["sold"][-1]
     monkeypatch.setitem(CANDIDATES, "ridge", fit)

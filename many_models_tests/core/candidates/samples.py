@@ -11,11 +11,11 @@ NAN = float("nan")
 
 
 def sample_of(x: Floats, y: Floats, linear: Flags) -> Sample:
-    return Sample(x, y, linear, season=7, horizon=14)
+    return Sample(x, y, linear, season=7, horizon=14, origin=len(y) - 1)
 
 
 def ahead(x: Floats, naive: Floats) -> Outlook:
-    return Outlook(x, naive, history=np.empty(0))
+    return Outlook(x, naive, history=np.empty(0), origin=0)
 
 
 def make_rows(rows: int, columns: int, seed: int = 0) -> tuple[Floats, Floats, Flags]:

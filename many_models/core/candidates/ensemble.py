@@ -1,0 +1,93 @@
+"""Ensembles: the forecasts of several candidates combined, as their backtests say.
+
+They cost no fit of their own in the backtest, and keep a single lucky candidate from winning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from many_models.core.candidates.port import FittedCandidate, Outlook
+from many_models.core.dataset import Floats
+
+MEDIAN, WEIGHTED = "ensemble_median", "ensemble_weighted"
+ENSEMBLES = (MEDIAN, WEIGHTED)
+FOLDS_NEEDED = 3
+MEMBERS_NEEDED = 3  # a median of two is a mean, and a weighted mean of two is hardly an ensemble
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The weighted mean of its members' forecasts, or their median where there are no weights."""
+
+    members: tuple[FittedCandidate, ...]
+    weights: tuple[float, ...] | None
+
+    @property
+    def memory(self) -> int:
+        return max(member.memory for member in self.members)
+
+    def predict(self, outlook: Outlook) -> Floats:
+        return combine(np.stack([m.predict(outlook) for m in self.members]), self.weights)
+
+
+def combine(forecasts: Floats, weights: tuple[float, ...] | Floats | None) -> Floats:
+    """Weighted mean, or median without weights, over the first axis."""
+    if weights is None:
+        middle: Floats = np.median(forecasts, axis=0)
+        return middle
+    mean: Floats = np.tensordot(np.asarray(weights), forecasts, axes=1)
+    return mean
+
+
+def backtest_ensembles(forecasts: Mapping[str, Floats], actual: Floats) -> dict[str, Floats]:
+    """What the ensembles of ``forecasts``, each (F, H), would have forecast.
+
+    The weights in one fold come from the other folds, so that no fold is judged by weights that
+    have seen it; where there is no other fold, they are equal.
+    """
+    if len(forecasts) < MEMBERS_NEEDED:
+        return {}
+    stacked = np.stack(list(forecasts.values()))
+    weighted = np.full(actual.shape, np.nan)
+    for fold in range(len(actual)):
+        others = np.arange(len(actual)) != fold
+        weights = weigh(stacked[:, others], actual[others])
+        weighted[fold] = combine(stacked[:, fold], weights)
+    return {MEDIAN: combine(stacked, None), WEIGHTED: weighted}
+
+
+def weigh(forecasts: Floats, actual: Floats) -> Floats:
+    """Weights (M,) of members with forecasts (M, F, H): their inverse squared errors, of sum 1.
+
+    Bates & Granger (1969). Without anything to compare with, all are equal.
+    """
+    squared = (forecasts - actual) ** 2
+    there = ~np.isnan(squared).all(axis=0)
+    if not there.any():
+        return np.full(len(forecasts), 1 / len(forecasts))
+    error = np.nanmean(squared[:, there], axis=1)
+    inverse = 1 / np.maximum(error, 1e-12 * max(error.max(), 1e-300))
+    weights: Floats = inverse / inverse.sum()
+    return weights
+
+
+def choose_winner(scores: Mapping[str, float], errors: Mapping[str, Floats]) -> str:
+    """The best by ``scores``, the lower the better; but the ensemble, unless it is clearly beaten.
+
+    Few folds say little about which of several good candidates is the best, while the median of
+    them is hardly ever bad. To win against it takes a smaller error in each of ``FOLDS_NEEDED``
+    folds or more, and a score that is better by 1 / sqrt(n) of itself, ``n`` the periods judged.
+    ``errors`` are absolute (F, H), NaN where nothing was judged.
+    """
+    best = min(scores, key=lambda name: scores[name])
+    if MEDIAN not in scores or best == MEDIAN:
+        return best
+    judged = ~np.isnan(errors[MEDIAN])
+    gains = np.where(judged, errors[MEDIAN] - errors[best], 0.0).sum(axis=1)[judged.any(axis=1)]
+    clear = len(gains) >= FOLDS_NEEDED and (gains > 0).all()
+    margin = 1 / np.sqrt(judged.sum())
+    return best if clear and scores[best] < (1 - margin) * scores[MEDIAN] else MEDIAN
