@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -37,8 +37,9 @@ def write_table(
     path: Path, frame: pd.DataFrame, *, table: str = "shop", types: Mapping[str, str] | None = None
 ) -> str:
     """The URL of a SQLite database with this table beside those it has; ``types`` as declared."""
+    declared: dict[Hashable, Any] = dict((types or {}).items())
     with closing(sqlite3.connect(path)) as connection:
-        frame.to_sql(table, connection, index=False, dtype=dict(types or {}))
+        frame.to_sql(table, connection, index=False, dtype=declared)
     return f"sqlite:///{path}"
 
 
