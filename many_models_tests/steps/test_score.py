@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.mlflow]
 DAYS, HORIZON = 100, 7
 USE_CASE = make_use_case(
     features={"known": ["price"], "past": ["baskets"]},
-    validation={"min_observations": 60},
+    validation={"min_observations": 60, "levels": [0.8]},
     prediction_floor=0,
     promotion={"beat_baseline_by": 0.05},
 )
@@ -151,7 +151,8 @@ def test_batch_forecasts_are_those_of_a_stock_client(
     model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
     expected = model.predict(future.astype({"date": "datetime64[us]", "price": float}))
     rows = [row for row in _predictions(served) if (row["store"], row["item"]) == key]
-    found = pd.DataFrame(rows)[["prediction", "lower", "upper"]]
+    found = pd.DataFrame(rows)[["prediction", "lower", "upper", "lower_80", "upper_80"]]
+    assert list(expected.columns) == list(found.columns)
     np.testing.assert_allclose(found.to_numpy(), expected.to_numpy(), rtol=1e-12)
 
 
