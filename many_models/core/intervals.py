@@ -7,9 +7,9 @@ variant (section 5.2): a group has few folds, hence few residuals at a step, but
 What it gives: were a future residual, scaled this way, exchangeable with the ``n`` of the backtest,
 it would lie inside with the probability that was asked for, or up to 1 / (n + 1) more. Where ``n``
 is below level / (1 - level), that is out of reach: the interval is as wide as the largest
-residual, and the probability n / (n + 1). Residuals of one fold are not exchangeable with those of
-the next as far as they resemble each other (a level missed is missed all horizon long); then few
-folds say little of what may come, and the intervals of most groups are too narrow. More folds help.
+residual, and the probability n / (n + 1). Residuals of a fold that resemble each other (a level
+missed is missed all horizon long) say less of what may come than their number does; then few folds
+cover too little, the less the further ahead, and more folds help.
 """
 
 from __future__ import annotations
