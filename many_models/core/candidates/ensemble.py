@@ -44,18 +44,17 @@ def combine(forecasts: Floats, weights: tuple[float, ...] | Floats | None) -> Fl
 
 
 def backtest_ensembles(forecasts: Mapping[str, Floats], actual: Floats) -> dict[str, Floats]:
-    """What the ensembles of ``forecasts``, each (F, H), would have forecast.
+    """What the ensembles of ``forecasts``, each (F, H), would have forecast; the latest fold first.
 
-    The weights in one fold come from the other folds, so that no fold is judged by weights that
-    have seen it; where there is no other fold, they are equal.
+    The weights in one fold come from the folds before it, as they would have at the time; in the
+    oldest one they are equal.
     """
     if len(forecasts) < MEMBERS_NEEDED:
         return {}
     stacked = np.stack(list(forecasts.values()))
     weighted = np.full(actual.shape, np.nan)
     for fold in range(len(actual)):
-        others = np.arange(len(actual)) != fold
-        weights = weigh(stacked[:, others], actual[others])
+        weights = weigh(stacked[:, fold + 1 :], actual[fold + 1 :])
         weighted[fold] = combine(stacked[:, fold], weights)
     return {MEDIAN: combine(stacked, None), WEIGHTED: weighted}
 
@@ -67,10 +66,10 @@ def weigh(forecasts: Floats, actual: Floats) -> Floats:
     """
     squared = (forecasts - actual) ** 2
     there = ~np.isnan(squared).all(axis=0)
-    if not there.any():
+    error = np.nanmean(squared[:, there], axis=1) if there.any() else np.zeros(len(forecasts))
+    if not error.max():
         return np.full(len(forecasts), 1 / len(forecasts))
-    error = np.nanmean(squared[:, there], axis=1)
-    inverse = 1 / np.maximum(error, 1e-12 * max(error.max(), 1e-300))
+    inverse = 1 / np.maximum(error, 1e-12 * error.max())
     weights: Floats = inverse / inverse.sum()
     return weights
 

@@ -14,8 +14,10 @@ def sample_of(x: Floats, y: Floats, linear: Flags) -> Sample:
     return Sample(x, y, linear, season=7, horizon=14, origin=len(y) - 1)
 
 
-def ahead(x: Floats, naive: Floats) -> Outlook:
-    return Outlook(x, naive, history=np.empty(0), origin=0)
+def ahead(x: Floats, naive: Floats, history: Floats | None = None) -> Outlook:
+    """An outlook whose ``history`` begins with period 0, as samples do."""
+    known = np.empty(0) if history is None else history
+    return Outlook(x, naive, known, origin=len(known) - 1)
 
 
 def make_rows(rows: int, columns: int, seed: int = 0) -> tuple[Floats, Floats, Flags]:
