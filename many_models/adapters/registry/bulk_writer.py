@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import pandas as pd
 
@@ -41,6 +42,7 @@ from many_models.core.registration import (
 logger = logging.getLogger(__name__)
 
 CHUNK = 2_000  # models a transaction
+MANY = 500  # models that change what a database should know of its tables
 _ATTEMPTS = 2
 
 Prepared = Registration | RegistrationFailure
@@ -83,9 +85,14 @@ class BulkWriter:
         """
         if alias is not None:
             check_alias(alias)
+        written = 0
         with PackWriter(self._pack_folder, address=self._address) as packs:
             for chunk in self._chunks(records, packs, by_partition=alias is not None):
+                written += len(chunk)
                 yield from self._write(chunk, packs, alias)
+        if written >= MANY:
+            with suppress(*self._database.failures):  # slower searches, and nothing else
+                self._database.analyze()
 
     def _chunks(
         self, records: Iterable[ModelRecord], packs: PackWriter, *, by_partition: bool

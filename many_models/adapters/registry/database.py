@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
+from many_models.adapters.registry import tables
 from many_models.adapters.registry.rows import Row
 from many_models.adapters.registry.transaction import RegistryTransaction, in_dialect
 
@@ -75,6 +76,18 @@ class RegistryDatabase:
             cursor = connection.cursor()
             cursor.execute(in_dialect(sql, self.is_postgres), parameters)
             return [tuple(row) for row in cursor.fetchall()]
+
+    def analyze(self) -> None:
+        """Let PostgreSQL know what the tables that are searched hold now.
+
+        Until it finds out by itself, a minute later, it may search them row by row: measured, two
+        minutes in place of half a second for 10,000 champions.
+        """
+        if self.is_postgres:
+            with closing(self.engine.raw_connection()) as connection:
+                names = ", ".join(table.name for table in tables.SEARCHED)
+                connection.cursor().execute(f"ANALYZE {names}")
+                connection.commit()
 
     @contextmanager
     def writing(self) -> Iterator[RegistryTransaction]:

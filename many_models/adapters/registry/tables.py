@@ -106,6 +106,16 @@ TABLES = (
 )
 """Parents first."""
 
+SEARCHED = (
+    REGISTERED_MODELS,
+    REGISTERED_MODEL_TAGS,
+    MODEL_VERSIONS,
+    MODEL_VERSION_TAGS,
+    ALIASES,
+    LATEST_METRICS,
+    PARAMS,
+)
+
 
 def find_difference(engine: sa.Engine) -> str | None:
     """What is unlike the tables that we know, in words; None when nothing is."""

@@ -318,3 +318,19 @@ def require_no_gaps_between_two(registry: MlflowRegistry) -> None:
     versions = registry.versions("grocery")
     assert len(versions) == 600
     assert {v.version for v in versions} == {1, 2}
+
+
+@pytest.mark.postgres
+def test_postgres_knows_its_tables_as_soon_as_many_models_are_written(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_writer, "MANY", 3)
+    registry = MlflowRegistry(postgres_url, str(tmp_path / "artifacts"), "training")
+    known = "SELECT reltuples FROM pg_class WHERE oid = 'model_version_tags'::regclass"
+
+    register(registry, [constant_record(f"m{number}") for number in range(2)])
+    assert RegistryDatabase(registry.uri).query(known) == [(-1,)]
+    register(registry, [constant_record(f"m{number}") for number in range(3)])
+    ((rows,),) = RegistryDatabase(registry.uri).query(known)
+
+    assert rows >= 25
