@@ -31,11 +31,6 @@ class Sample:
     horizon: int
     origin: int
 
-    @property
-    def start(self) -> int:
-        """Number of the first period."""
-        return self.origin + 1 - len(self.y)
-
     def observed(self) -> tuple[Floats, Floats]:
         """Features and target of the periods whose target is there."""
         there = ~np.isnan(self.y)
