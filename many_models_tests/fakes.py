@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from many_models.core.lake_schema import raw_columns
 from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -50,7 +51,7 @@ def without_rows(series: Columns, rows: Sequence[int]) -> Columns:
     }
 
 
-def make_shard(use_case: UseCase, groups: Mapping[Any, Columns]) -> pa.Table:
+def make_shard(use_case: AnyUseCase, groups: Mapping[Any, Columns]) -> pa.Table:
     """Rows of a shard as they lie in the lake, one key's after another's; null if not given."""
     schema = raw_columns(use_case)
     parts = []

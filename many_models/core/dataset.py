@@ -60,16 +60,13 @@ def read_dataset(table: pa.Table, use_case: UseCase) -> Dataset:
     Raises:
         LakeError: the rows of one group do not lie together.
     """
-    offsets = _group_offsets(table, use_case.keys)
+    offsets = find_groups(table, use_case.keys)
     first_rows = table.take(pa.array(offsets[:-1]))
-    keys = _rows_as_text(first_rows, use_case.keys)
-    if len(set(keys)) != len(keys):
-        raise LakeError("a shard holds one group in two places; materialize grouped_datasets again")
     times = table[use_case.time.column].cast(pa.timestamp("us")).to_numpy()
     on_grid = use_case.frequency.to_period(times)
     dataset = Dataset(
-        keys=keys,
-        statics=_rows_as_text(first_rows, use_case.features.static),
+        keys=rows_as_text(first_rows, use_case.keys),
+        statics=rows_as_text(first_rows, use_case.features.static),
         offsets=offsets,
         periods=np.where(np.isnat(times), NEVER, on_grid),
         target=_column(table, use_case.target),
@@ -82,17 +79,27 @@ def read_dataset(table: pa.Table, use_case: UseCase) -> Dataset:
     return dataset
 
 
-def _group_offsets(table: pa.Table, columns: Sequence[str]) -> Ints:
+def find_groups(table: pa.Table, columns: Sequence[str]) -> Ints:
+    """Offsets (G + 1) of the groups in a table that is sorted by these columns.
+
+    Raises:
+        LakeError: the rows of one group do not lie together.
+    """
     changes = np.zeros(max(len(table) - 1, 0), dtype=bool)
     for column in columns:
         encoded = pc.dictionary_encode(table[column].combine_chunks(), null_encoding="encode")
         codes = encoded.indices.to_numpy(zero_copy_only=False)
         changes |= codes[1:] != codes[:-1]
     starts = np.flatnonzero(changes) + 1
-    return np.concatenate([[0], starts, [len(table)]]) if len(table) else np.zeros(1, np.int64)
+    offsets: Ints = np.concatenate([[0], starts, [len(table)]]) if len(table) else np.zeros(1, int)
+    keys = rows_as_text(table.take(pa.array(offsets[:-1])), columns)
+    if len(set(keys)) != len(keys):
+        raise LakeError("a shard holds one group in two places; materialize grouped_datasets again")
+    return offsets
 
 
-def _rows_as_text(table: pa.Table, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+def rows_as_text(table: pa.Table, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Values of these columns as text, a tuple a row; null is empty."""
     if not columns:
         return ((),) * len(table)
     texts = [table[column].cast(pa.string()).fill_null("").to_pylist() for column in columns]

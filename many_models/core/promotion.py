@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from many_models.core.use_case import BASELINE, PromotionRules
+from many_models.core.use_case import BASELINE
+from many_models.core.use_case_shape import PromotionRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """A newly trained model with the scores of its backtest; lower scores are better.
+    """A newly trained model with the scores of its evaluation beside the baseline's.
 
-    ``comparison`` is None where the group has no champion yet.
+    Lower scores are better unless ``higher_is_better``; ``comparison`` is None where the group has
+    no champion yet.
     """
 
     group_key: str
@@ -31,6 +33,8 @@ class Challenger:
     baseline_score: float
     coverage: float | None
     comparison: Comparison | None
+    baseline: str = BASELINE
+    higher_is_better: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +67,43 @@ def share_qualified(verdicts: Sequence[Verdict]) -> float:
 
 
 def _against_threshold(challenger: Challenger, rules: PromotionRules) -> str | None:
-    if rules.max_score is None or challenger.score <= rules.max_score:
-        return None
-    return f"score {challenger.score:.6g} is above max_score {rules.max_score:g}"
+    score = challenger.score
+    if rules.max_score is not None and not score <= rules.max_score:
+        return f"score {score:.6g} is above max_score {rules.max_score:g}"
+    if rules.min_score is not None and not score >= rules.min_score:
+        return f"score {score:.6g} is below min_score {rules.min_score:g}"
+    return None
 
 
 def _against_baseline(challenger: Challenger, rules: PromotionRules) -> str | None:
-    baseline = challenger.baseline_score
-    if challenger.candidate == BASELINE:
+    baseline, margin = challenger.baseline_score, rules.beat_baseline_by
+    if challenger.candidate == challenger.baseline:
         return "no candidate beats the baseline"
-    if challenger.score < baseline and challenger.score <= baseline * (1 - rules.beat_baseline_by):
+    if challenger.score != baseline and _holds(challenger, challenger.score, baseline, margin):
         return None
-    return _not_below(challenger.score, rules.beat_baseline_by, f"the baseline's {baseline:.6g}")
+    return _misses(challenger, challenger.score, margin, f"the baseline's {baseline:.6g}")
 
 
 def _against_champion(challenger: Challenger, rules: PromotionRules) -> str | None:
     """A challenger may equal the champion when no margin is asked: a retrained model is fresher."""
-    found = challenger.comparison
-    if found is None or found.challenger <= found.champion * (1 - rules.beat_champion_by):
+    found, margin = challenger.comparison, rules.beat_champion_by
+    if found is None or _holds(challenger, found.challenger, found.champion, margin):
         return None
     rival = f"the champion's {found.champion:.6g}"
-    reason = _not_below(found.challenger, rules.beat_champion_by, rival)
+    reason = _misses(challenger, found.challenger, margin, rival)
     return f"{reason}, by {found.basis}"
 
 
-def _not_below(score: float, margin: float, rival: str) -> str:
-    return f"score {score:.6g} is not {f'{100 * margin:g}% ' if margin else ''}below {rival}"
+def _holds(challenger: Challenger, score: float, rival: float, margin: float) -> bool:
+    """Whether a score is as good as a rival's, or better by a fraction of the rival's size."""
+    if challenger.higher_is_better:
+        return score >= rival + margin * abs(rival)
+    return score <= rival * (1 - margin)
+
+
+def _misses(challenger: Challenger, score: float, margin: float, rival: str) -> str:
+    side = "above" if challenger.higher_is_better else "below"
+    return f"score {score:.6g} is not {f'{100 * margin:g}% ' if margin else ''}{side} {rival}"
 
 
 def _against_coverage(challenger: Challenger, rules: PromotionRules) -> str | None:

@@ -18,6 +18,9 @@ _LEDGER = [
     *("status", "reason", "error", "observations", "first_time", "trained_through"),
     *("candidate", "score", "baseline_score", "candidate_scores", "folds", "evaluated_from"),
     *("mase", "rmsse", "wape", "smape", "mae", "rmse", "bias", "pinball", "coverage", "latest_mae"),
+    *("accuracy", "f1", "log_loss", "r2"),
+    *(f"baseline_{name}" for name in ("mae", "rmse", "r2", "accuracy", "f1", "log_loss")),
+    *("candidate_metrics", "holdout_rows", "classes"),
     *("seconds", "payload", "payload_sha256", "payload_bytes"),
     *("model_name", "model_version", "model_run_id"),
 ]
@@ -25,7 +28,10 @@ _VERDICTS = [
     *("compared_score", "champion_score", "compared_by"),
     *("qualified", "accepted", "decided_at"),
 ]
-_PREDICTIONS = ["origin", "time", "periods_ahead", "prediction", "lower", "upper", "source"]
+_PREDICTIONS = [
+    *("origin", "time", "periods_ahead", "prediction", "lower", "upper", "source"),
+    *("probability", "probabilities", "rows_predicted"),
+]
 _TAGS = [
     *("use_case", "partition_key", "metric", "dagster_run_id", "verdict"),
     *("artifact_location", "training_run", "training_version"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from many_models.core.dataset import Ints
 from many_models.core.keys import group_key, partition_of_hash, partition_of_value
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 ROWS_A_SHARD = 200_000
 GROUPS_A_SHARD = 100
@@ -31,7 +31,7 @@ class Shard:
     path: str
 
 
-def partition_of(key: tuple[str, ...], use_case: UseCase) -> str:
+def partition_of(key: tuple[str, ...], use_case: AnyUseCase) -> str:
     """Dagster partition that the group with these key values belongs to."""
     if use_case.partitioning.by is not None:
         return partition_of_value(key[use_case.keys.index(use_case.partitioning.by)])

@@ -1,25 +1,33 @@
-"""The use case: one problem, described in one YAML file.
+"""The use case of a forecast: one problem, described in one YAML file.
 
 Only the description lives here, with every rule about what may stand in the file. Reading it is
-``load_use_case``; acting on it is everybody else's work.
+``load_use_case``; acting on it is everybody else's work. What all shapes of problems share is in
+``use_case_shape``.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Set
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from many_models.core.frequency import Frequency, FrequencyCode
-from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
+from many_models.core.reserved_columns import RESULT_COLUMNS
 from many_models.core.section import Section
-from many_models.core.validation import Validation
+from many_models.core.use_case_shape import (
+    AnyUseCase,
+    Identifier,
+    PromotionRules,
+    RowTime,
+    UseCaseName,
+)
+from many_models.core.validation import MetricName, Validation
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
-UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+__all__ = ["AnyUseCase", "Identifier", "PromotionRules", "UseCase", "UseCaseName", "as_identifier"]
+
 CandidateName = Literal[
     "seasonal_naive",
     "mean",
@@ -37,50 +45,7 @@ CandidateName = Literal[
 BASELINE: CandidateName = "seasonal_naive"
 
 
-class Source(Section):
-    """Where the data comes from.
-
-    ``query`` is a SELECT with the bound parameters ``:window_start`` and ``:window_end`` (half
-    open); ``table`` is short for the plain query of one table.
-    """
-
-    url: str = Field(
-        min_length=1, description="database URL; ${NAME} is taken from the environment"
-    )
-    query: str | None = None
-    table: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")] | None = None
-    window: Literal["daily", "weekly", "monthly"] = "daily"
-    start: date
-    end: date | None = Field(default=None, description="last day of the data; open when absent")
-
-    @model_validator(mode="after")
-    def _one_way_to_read(self) -> Self:
-        if (self.query is None) == (self.table is None):
-            raise ValueError("give either query or table, not both or neither")
-        if self.query is not None:
-            missing = [p for p in (":window_start", ":window_end") if p not in self.query]
-            if missing:
-                raise ValueError(f"query lacks {' and '.join(missing)}: it must select one window")
-        if self.end is not None and self.end < self.start:
-            raise ValueError(f"end {self.end} is before start {self.start}")
-        return self
-
-
-class Partitioning(Section):
-    """Dagster's partitions: a key column's values (``by``), or hash buckets (``hash``)."""
-
-    by: Identifier | None = None
-    hash: Annotated[int, Field(ge=1, le=10_000)] | None = None
-
-    @model_validator(mode="after")
-    def _one_way_to_split(self) -> Self:
-        if (self.by is None) == (self.hash is None):
-            raise ValueError("give either by (a key column) or hash (a number of buckets)")
-        return self
-
-
-class Time(Section):
-    column: Identifier
+class Time(RowTime):
     frequency: FrequencyCode
 
 
@@ -114,29 +79,11 @@ class Features(Section):
         return tuple(feature.name for feature in self.known)
 
 
-class PromotionRules(Section):
-    """The business rules; a model qualifies when all that are given hold.
+class UseCase(AnyUseCase):
+    """A forecast: source, group keys, target over time, features, candidates and rules."""
 
-    Shares and margins are fractions: ``beat_baseline_by: 0.05`` asks for a score at least 5% lower.
-    """
-
-    max_score: Annotated[float, Field(gt=0)] | None = None
-    beat_baseline_by: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    beat_champion_by: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    min_coverage: Annotated[float, Field(ge=0, le=1)] | None = None
-    min_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-
-
-class UseCase(Section):
-    """One problem: source, group keys, target, features, candidates and rules."""
-
-    name: UseCaseName
-    description: str = ""
-    source: Source
-    keys: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=8)]
-    partitioning: Partitioning
+    problem: Literal["forecast"] = "forecast"
     time: Time
-    target: Identifier
     horizon: Annotated[int, Field(ge=1, le=10_000)]
     gaps: Literal["zero", "missing"]
     prediction_floor: float | None = None
@@ -149,7 +96,6 @@ class UseCase(Section):
         default=1.0, description="nominal core-seconds that candidates: auto may spend on a group"
     )
     validation: Validation = Validation()
-    promotion: PromotionRules = PromotionRules()
 
     @field_validator("candidates", mode="before")
     @classmethod
@@ -157,28 +103,9 @@ class UseCase(Section):
         return None if value == "auto" else value
 
     @model_validator(mode="after")
-    def _columns_are_distinct(self) -> Self:
-        of_levels = {*self.validation.bound_columns, *self.validation.coverage_columns}
-        results = RESULT_COLUMNS | of_levels
-        seen: set[str] = set()
-        for path, column in self._column_roles:
-            name = column.lower()  # databases and Spark take no notice of case
-            if name in seen:
-                raise ValueError(f"{path}: column {column!r} is used twice; each has one role")
-            carried = path in ("keys", "features.static")
-            if name in (results if carried else LAKE_COLUMNS):
-                raise ValueError(
-                    f"{path}: the platform has a column {column!r} of its own; rename yours in "
-                    f"source.query, such as {column} AS my_{column}"
-                )
-            seen.add(name)
-        return self
-
-    @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
-        by = self.partitioning.by
-        if by is not None and by not in self.keys:
-            raise ValueError(f"partitioning.by: {by!r} is not one of the keys {list(self.keys)}")
+        if self.promotion.min_score is not None:
+            raise ValueError("promotion.min_score: lower scores are better here; give max_score")
         if self.candidates is None:
             return self
         if BASELINE not in self.candidates:
@@ -201,13 +128,49 @@ class UseCase(Section):
         return (self.target, *self.features.known_names, *self.features.past)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that the source must give."""
-        return tuple(column for _, column in self._column_roles)
+    def text_columns(self) -> tuple[str, ...]:
+        return self.features.static
 
     @property
-    def _column_roles(self) -> list[tuple[str, str]]:
-        """Each column with the field of this file that names it."""
+    def static_columns(self) -> tuple[str, ...]:
+        return self.features.static
+
+    @property
+    def result_columns(self) -> Set[str]:
+        rules = self.validation
+        return RESULT_COLUMNS.union(rules.bound_columns, rules.coverage_columns)
+
+    @property
+    def unknown_ahead(self) -> tuple[str, ...]:
+        return (self.target, *self.features.past)
+
+    @property
+    def periods_ahead(self) -> int:
+        return self.horizon
+
+    @property
+    def planned_periods(self) -> int:
+        """The horizon where features are known in the future: rows of these are without target."""
+        return self.horizon if self.features.known else 0
+
+    @property
+    def metric(self) -> MetricName:
+        return self.validation.metric
+
+    @property
+    def higher_is_better(self) -> bool:
+        return False
+
+    @property
+    def baseline(self) -> str:
+        return BASELINE
+
+    @property
+    def candidate_names(self) -> tuple[str, ...]:
+        return self.candidates or ()
+
+    @property
+    def column_roles(self) -> list[tuple[str, str]]:
         return [
             *(("keys", name) for name in self.keys),
             ("time.column", self.time.column),
@@ -216,10 +179,6 @@ class UseCase(Section):
             *(("features.past", name) for name in self.features.past),
             *(("features.static", name) for name in self.features.static),
         ]
-
-    def table(self, suffix: str) -> str:
-        """Name of one of this use case's tables in the result store."""
-        return f"{self.name}_{suffix}"
 
 
 def as_identifier(text: str) -> str:

@@ -11,10 +11,18 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from many_models.core.errors import UseCaseError
+from many_models.core.tabular.use_case import TabularUseCase
 from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
+
+SHAPES: dict[str, type[AnyUseCase]] = {
+    "forecast": UseCase,
+    "regression": TabularUseCase,
+    "classification": TabularUseCase,
+}
 
 
-def load_use_case(path: Path) -> UseCase:
+def load_use_case(path: Path) -> AnyUseCase:
     """Use case described by the YAML file at ``path``.
 
     Raises:
@@ -27,7 +35,7 @@ def load_use_case(path: Path) -> UseCase:
     return parse_use_case(text, name=str(path))
 
 
-def parse_use_case(text: str, *, name: str) -> UseCase:
+def parse_use_case(text: str, *, name: str) -> AnyUseCase:
     """Use case in ``text``; ``name`` says in messages where the text comes from."""
     try:
         content = yaml.load(text, _UseCaseLoader)
@@ -35,10 +43,16 @@ def parse_use_case(text: str, *, name: str) -> UseCase:
         raise UseCaseError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise UseCaseError(f"{name} must hold fields such as 'name: ...', not {content!r}")
+    problem = content.get("problem", "forecast")
+    if not isinstance(problem, str) or problem not in SHAPES:
+        raise UseCaseError(
+            f"{name} is not a valid use case:\n  problem: must be one of {', '.join(SHAPES)} "
+            f"(got {problem!r})"
+        )
     try:
-        return UseCase.model_validate(content)
+        return SHAPES[problem].model_validate(content)
     except ValidationError as error:
-        lines = [_explain(detail) for detail in error.errors()]
+        lines = [_explain(detail, problem) for detail in error.errors()]
         raise UseCaseError("\n".join([f"{name} is not a valid use case:", *lines])) from error
 
 
@@ -56,11 +70,16 @@ class _UseCaseLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _explain(detail: Any) -> str:
+def _explain(detail: Any, problem: str) -> str:
     location = [str(part) for part in detail["loc"]]
     path = ".".join(location)
     if detail["type"] == "extra_forbidden":
-        allowed = _fields_at(location[:-1])
+        allowed = _fields_at(location[:-1], SHAPES[problem])
+        if others := [p for p, m in SHAPES.items() if location[-1] in _fields_at(location[:-1], m)]:
+            return (
+                f"  {path}: makes no sense in problem {problem!r}, only in {' and '.join(others)}; "
+                f"allowed here: {', '.join(allowed)}"
+            )
         close = difflib.get_close_matches(location[-1], allowed, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         return f"  {path}: unknown field; {hint}allowed here: {', '.join(allowed)}"
@@ -73,12 +92,11 @@ def _explain(detail: Any) -> str:
     return f"  {path}: {message}{value}"
 
 
-def _fields_at(location: list[str]) -> list[str]:
-    model: type[BaseModel] = UseCase
+def _fields_at(location: list[str], model: type[BaseModel]) -> list[str]:
     for part in location:
         if part in model.model_fields:
             model = _section_in(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:

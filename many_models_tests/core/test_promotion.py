@@ -137,3 +137,38 @@ def test_the_share_is_that_of_the_verdicts_that_qualify() -> None:
     assert share_qualified(verdicts) == 0.75
     assert share_qualified(verdicts[3:]) == 0
     assert share_qualified([]) == 1
+
+
+@pytest.mark.parametrize(
+    ("score", "reason"),
+    [
+        (0.85, ""),
+        (0.84, ""),
+        (0.80, "score 0.8 is not 5% above the baseline's 0.8"),
+        (0.82, "score 0.82 is not 5% above the baseline's 0.8"),
+        (0.79, "score 0.79 is below min_score 0.8; score 0.79 is not 5% above the baseline's 0.8"),
+    ],
+)
+def test_where_higher_is_better_all_rules_point_the_other_way(score: float, reason: str) -> None:
+    better = {"higher_is_better": True, "baseline": "majority_class", "candidate": "logistic"}
+    rules = {"min_score": 0.8, "beat_baseline_by": 0.05}
+    assert _reason(rules, score=score, baseline_score=0.8, **better) == reason
+
+
+def test_where_higher_is_better_a_challenger_must_reach_the_champion() -> None:
+    better = {"higher_is_better": True, "baseline_score": 0.1}
+    assert _reason({}, comparison=_against(0.8), **better) == ""
+    assert _reason({}, comparison=_against(0.81), **better) == (
+        "score 0.8 is not above the champion's 0.81, by the backtest"
+    )
+
+
+def test_a_margin_over_a_negative_score_asks_for_more_not_for_less() -> None:
+    rules, better = {"beat_baseline_by": 0.5}, {"higher_is_better": True, "baseline_score": -0.2}
+    assert _reason(rules, score=-0.1, **better) == ""
+    assert _reason(rules, score=-0.15, **better) != ""
+
+
+def test_the_baseline_of_any_problem_is_never_promoted() -> None:
+    named = {"candidate": "majority_class", "baseline": "majority_class"}
+    assert _reason({}, score=0.5, **named) == "no candidate beats the baseline"

@@ -1,0 +1,166 @@
+"""Training one shard of rows: screen, hold out, choose, refit; one outcome for every group.
+
+Pure, and group by group: whatever goes wrong with one becomes its own row in the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from many_models.core.dataset import Flags, Ints, Problem
+from many_models.core.ledger import Status
+from many_models.core.tabular.dataset import Rows, read_rows
+from many_models.core.tabular.holdout import choose_holdout
+from many_models.core.tabular.ledger import TabularOutcome, TrainedModel, training_table
+from many_models.core.tabular.metrics import measure_classes, measure_numbers
+from many_models.core.tabular.model import (
+    Target,
+    dump_model,
+    encode_classes,
+    fit_candidate,
+    make_model,
+    predict_probabilities,
+    predict_target,
+)
+from many_models.core.tabular.use_case import TabularUseCase
+
+Figures = dict[str, dict[str, float]]
+
+
+def train_shard(
+    table: pa.Table, use_case: TabularUseCase, *, partition: str, trained_through: np.datetime64
+) -> pa.Table:
+    """Train every group of a shard (sorted by key) on targets through the day ``trained_through``.
+
+    Returns:
+        One row per group in ``ledger.training_schema``, in the order of the shard.
+    """
+    rows = read_rows(table, use_case)
+    origin = int(use_case.frequency.to_period(np.array([trained_through]))[0])
+    trainer = _Trainer(rows, use_case, origin)
+    with threadpool_limits(1):  # groups share the cores already, and sums keep their order
+        outcomes = [trainer.train(group) for group in range(len(rows.keys))]
+    through = use_case.frequency.to_time(np.array([origin]))[0]
+    return training_table(outcomes, use_case, partition=partition, trained_through=through)
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """A shard's rows with what is to be made of them."""
+
+    rows: Rows
+    use_case: TabularUseCase
+    origin: int
+
+    def train(self, group: int) -> TabularOutcome:
+        started = time.perf_counter()
+        labelled = self.rows.labelled(group, self.origin)
+        status: Status = "failed"
+        problem, model = self.rows.problems.get(group), None
+        if problem is None:
+            try:
+                model, problem = self._train(group, labelled)
+                status = "trained" if model else "skipped"
+            except Exception as error:  # whatever it is, it becomes the row of this group
+                problem = Problem("training_error", f"{type(error).__name__}: {error}")
+        times = self.rows.times[labelled]
+        return TabularOutcome(
+            key=self.rows.keys[group],
+            status=status,
+            observations=len(labelled),
+            first_time=times.min() if len(times) else None,
+            last_time=times.max() if len(times) else None,
+            seconds=time.perf_counter() - started,
+            problem=problem,
+            model=model,
+        )
+
+    def _train(self, group: int, labelled: Ints) -> tuple[TrainedModel | None, Problem | None]:
+        classes, target = encode_classes(self.rows.target[labelled], self.use_case)
+        if reason := self._reason_to_skip(classes, target):
+            return None, reason
+        times = self.rows.times[labelled]
+        strata = target.astype(np.int64) if classes else None
+        held = choose_holdout(times, strata, self.use_case.validation.holdout)
+        if held.all() or not held.any():
+            text = f"the holdout takes {int(held.sum())} of {len(held)} rows"
+            return None, Problem("no_holdout", text)
+        features = self.rows.features.iloc[labelled]
+        figures, errors = self._compete(features, target, classes, held)
+        baseline, metric = self.use_case.baseline, self.use_case.metric
+        if not np.isfinite(figures.get(baseline, {}).get(metric, np.nan)):
+            text = f"{metric} of {baseline} is undefined on the holdout"
+            return None, Problem("undefined_score", text)
+        winner = self._choose(figures)
+        fitted = winner, fit_candidate(self.use_case, winner, features, target)
+        seen = self.origin, len(labelled)
+        payload, digest = dump_model(
+            make_model(self.use_case, self.rows.keys[group], fitted, classes, seen)
+        )
+        model = TrainedModel(
+            candidate=winner,
+            metrics=figures,
+            holdout_rows=int(held.sum()),
+            evaluated_from=times[held].min(),
+            classes=len(classes),
+            payload=payload,
+            payload_sha256=digest,
+        )
+        failed = "; ".join(f"{name}: {text}" for name, text in errors.items())
+        return model, Problem("candidate_failed", failed) if failed else None
+
+    def _reason_to_skip(self, classes: tuple[str, ...], target: Target) -> Problem | None:
+        least = self.use_case.validation.min_rows
+        if len(target) < least:
+            text = f"{len(target)} rows with a target; validation.min_rows is {least}"
+            return Problem("too_few_rows", text)
+        if len(np.unique(target)) == 1:
+            value = classes[0] if classes else f"{target[0]:g}"
+            reason = "one_class" if classes else "constant_target"
+            return Problem(reason, f"{self.use_case.target} is {value} in all rows")
+        return None
+
+    def _compete(
+        self, features: pd.DataFrame, target: Target, classes: tuple[str, ...], held: Flags
+    ) -> tuple[Figures, dict[str, str]]:
+        """Metrics of each candidate on the rows held out, and the errors of those that failed."""
+        figures: Figures = {}
+        errors: dict[str, str] = {}
+        for name in self.use_case.candidate_names:
+            try:
+                fitted = fit_candidate(self.use_case, name, features[~held], target[~held])
+                predicted = predict_target(fitted, features[held])
+                if not classes:
+                    figures[name] = measure_numbers(
+                        target[held].astype(np.float64), predicted.astype(np.float64)
+                    )
+                    continue
+                figures[name] = measure_classes(
+                    target[held].astype(np.int64),
+                    predicted.astype(np.int64),
+                    predict_probabilities(fitted, features[held], len(classes)),
+                    self._positive(classes),
+                )
+            except Exception as error:  # a candidate's own failure; the others go on
+                errors[name] = f"{type(error).__name__}: {error}"
+        return figures, errors
+
+    def _positive(self, classes: tuple[str, ...]) -> int | None:
+        """Number of the class that F1 is about; one that no row has is never found."""
+        positive = self.use_case.validation.positive_class
+        if positive is None:
+            return None
+        return classes.index(positive) if positive in classes else len(classes)
+
+    def _choose(self, figures: Figures) -> str:
+        """The best by the metric; the baseline, or else the first named, where several are."""
+        sign = -1 if self.use_case.higher_is_better else 1
+        scores = {name: sign * f[self.use_case.metric] for name, f in figures.items()}
+        usable = [name for name, score in scores.items() if np.isfinite(score)]
+        return min(usable, key=lambda name: (scores[name], name != self.use_case.baseline))
