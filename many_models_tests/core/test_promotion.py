@@ -143,7 +143,7 @@ def test_the_share_is_that_of_the_verdicts_that_qualify() -> None:
     ("score", "reason"),
     [
         (0.85, ""),
-        (0.84, ""),
+        (0.841, ""),
         (0.80, "score 0.8 is not 5% above the baseline's 0.8"),
         (0.82, "score 0.82 is not 5% above the baseline's 0.8"),
         (0.79, "score 0.79 is below min_score 0.8; score 0.79 is not 5% above the baseline's 0.8"),
