@@ -25,8 +25,8 @@ from many_models.cli_gc import gc
 from many_models.cli_new import new
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
-from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import load_use_case
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.progress import show_progress, stderr_to
 
 if TYPE_CHECKING:
@@ -62,18 +62,25 @@ for command in (new, models, history, rollback, gc):
 @click.argument("use_case", type=UseCaseFile())
 @click.option("--partition", "-p", "partitions", multiple=True, help="Train only this partition.")
 @click.option("--refresh", is_flag=True, help="Extract every window again, not only what is new.")
-def run(use_case: UseCase, partitions: tuple[str, ...], refresh: bool) -> None:
+def run(use_case: AnyUseCase, partitions: tuple[str, ...], refresh: bool) -> None:
     """Ingest what is new, train, judge, promote, and forecast from the last origin."""
     _run(use_case, partitions, refresh=refresh)
 
 
 @main.command()
-def demo() -> None:
-    """Run the whole pipeline on a year of real grocery sales."""
-    from many_models.adapters.sources.demo import load_demo_source
+@click.argument("name", type=click.Choice(["grocery", "flights"]), default="grocery")
+def demo(name: str) -> None:
+    """Run the whole pipeline on a year of real data.
 
-    use_case = load_use_case(settings.PACKAGED_USE_CASES / "grocery.yaml")
-    _run(use_case, prepare=lambda: load_demo_source(_home() / "demo" / "grocery.db"))
+    NAME is grocery (sales of every store and department; the default) or flights (late arrivals of
+    every route from New York).
+    """
+    from many_models.adapters.sources.demo import load_demo_source
+    from many_models.adapters.sources.flights import load_flights_source
+
+    load: Callable[[Path], object] = load_demo_source if name == "grocery" else load_flights_source
+    use_case = load_use_case(settings.PACKAGED_USE_CASES / f"{name}.yaml")
+    _run(use_case, prepare=lambda: load(_home() / "demo" / f"{name}.db"))
     click.echo("Next: `make ui` shows all of this in Dagster; README.md leads to your own data.")
 
 
@@ -104,7 +111,7 @@ def simulate(stores: int, items: int, days: int, seed: int, url: str | None) -> 
 
 
 def _run(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     partitions: tuple[str, ...] = (),
     *,
     refresh: bool = False,
@@ -138,7 +145,7 @@ def _run(
 @main.command()
 @click.argument("use_case", type=UseCaseFile())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(use_case: UseCase, as_json: bool) -> None:
+def status(use_case: AnyUseCase, as_json: bool) -> None:
     """Print how many groups are trained, promoted and forecast."""
     found = _read_status(use_case)
     if as_json:
@@ -149,7 +156,7 @@ def status(use_case: UseCase, as_json: bool) -> None:
 
 @main.command()
 @click.argument("use_cases", type=UseCaseFile(), nargs=-1)
-def check(use_cases: tuple[UseCase, ...]) -> None:
+def check(use_cases: tuple[AnyUseCase, ...]) -> None:
     """Check Java, Spark, the lake, the result store, the registries and use cases' sources."""
     from many_models.prerequisites import examinations
 
@@ -193,7 +200,7 @@ def _home() -> Path:
     return Path(os.environ[settings.HOME])
 
 
-def _read_status(use_case: UseCase) -> Status:
+def _read_status(use_case: AnyUseCase) -> Status:
     from many_models.adapters.results.store import ResultStore
     from many_models.defs.resources import build_champions
     from many_models.steps.results import Results

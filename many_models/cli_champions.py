@@ -31,7 +31,7 @@ from many_models.core.registration import (
     ModelVersion,
 )
 from many_models.core.rollback import BASELINE, ChampionChange, Rollback, RollbackPlan
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 if TYPE_CHECKING:
     from many_models.adapters.registry.mlflow_registry import MlflowRegistry
@@ -58,7 +58,7 @@ _COLUMNS = ("version", "promoted at (UTC)", "by run", "candidate", "score", "rep
 @click.option("--partition", "-p", "partitions", multiple=True, help="Only of this partition.")
 @click.option("--limit", default=20, show_default=True, help="Print at most so many; 0 for all.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def models(use_case: UseCase, partitions: tuple[str, ...], limit: int, as_json: bool) -> None:
+def models(use_case: AnyUseCase, partitions: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List the champions in the production registry."""
     found = _champions(use_case).champions(use_case.name, partitions or None)
     shown = found[:limit] if limit else found
@@ -68,14 +68,14 @@ def models(use_case: UseCase, partitions: tuple[str, ...], limit: int, as_json: 
     for version in shown:
         score, candidate = float(version.tags["score"]), version.tags["candidate"]
         click.echo(f"{version.name:50} v{version.version:<4} {candidate:18} {score:8.3f}")
-    click.echo(f"{len(shown)} of {len(found)} champions, with {use_case.validation.metric}")
+    click.echo(f"{len(shown)} of {len(found)} champions, with {use_case.metric}")
 
 
 @click.command()
 @click.argument("use_case", type=UseCaseFile())
 @click.option("--key", required=True, help="Such as store_id=17,department=DELI.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def history(use_case: UseCase, key: str, as_json: bool) -> None:
+def history(use_case: AnyUseCase, key: str, as_json: bool) -> None:
     """List the versions that one key had in production, and which is champion."""
     from many_models.steps.rollback import read_history
 
@@ -98,7 +98,7 @@ def history(use_case: UseCase, key: str, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; the history keeps it.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 def rollback(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     key: str | None,
     partition: str | None,
     run_id: str | None,
@@ -132,13 +132,13 @@ def rollback(
     )
 
 
-def _champions(use_case: UseCase) -> ReadableRegistry:
+def _champions(use_case: AnyUseCase) -> ReadableRegistry:
     from many_models.defs.resources import build_champions
 
     return build_champions(use_case, os.environ)
 
 
-def _production(use_case: UseCase) -> MlflowRegistry:
+def _production(use_case: AnyUseCase) -> MlflowRegistry:
     from many_models.defs.resources import build_registry
 
     return build_registry(use_case, "production", os.environ)

@@ -18,7 +18,7 @@ import click
 
 from many_models import settings
 from many_models.cli_use_case import UseCaseFile
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.progress import show_progress
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Age(click.ParamType[timedelta]):
 @click.option("--vacuum", is_flag=True, help="Shrink SQLite's file, which locks it meanwhile.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def gc(
-    use_case: UseCase, keep: int, min_age: timedelta, yes: bool, vacuum: bool, as_json: bool
+    use_case: AnyUseCase, keep: int, min_age: timedelta, yes: bool, vacuum: bool, as_json: bool
 ) -> None:
     """Delete old versions from the training registry, and files that no model needs.
 

@@ -8,8 +8,8 @@ import dagster as dg
 
 from many_models import settings
 from many_models.core.errors import UseCaseError
-from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import find_use_case_files, load_use_case
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
 
@@ -27,8 +27,8 @@ def definitions() -> dg.Definitions:
     )
 
 
-def _by_name(files: Iterable[Path]) -> dict[str, UseCase]:
-    found: dict[str, UseCase] = {}
+def _by_name(files: Iterable[Path]) -> dict[str, AnyUseCase]:
+    found: dict[str, AnyUseCase] = {}
     read_from: dict[str, Path] = {}
     for file in dict.fromkeys(path.resolve() for path in files):
         use_case = load_use_case(file)

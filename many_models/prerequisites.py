@@ -11,13 +11,13 @@ from uuid import uuid4
 
 from many_models import settings
 from many_models.core.errors import LakeError, PrerequisiteError
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 Examination = Callable[[], object]
 
 
 def examinations(
-    use_cases: Sequence[UseCase], registries_of: UseCase, environ: Mapping[str, str]
+    use_cases: Sequence[AnyUseCase], registries_of: AnyUseCase, environ: Mapping[str, str]
 ) -> dict[str, Examination]:
     """Examinations of the platform, and of the sources of some use cases, by what they examine."""
     from many_models.adapters.results.store import ResultStore
@@ -37,7 +37,7 @@ def examinations(
     }
 
 
-def _reach_source(use_case: UseCase, environ: Mapping[str, str]) -> None:
+def _reach_source(use_case: AnyUseCase, environ: Mapping[str, str]) -> None:
     from many_models.adapters.sources.database import SourceDatabase
 
     SourceDatabase(settings.source_url(use_case, environ)).check()

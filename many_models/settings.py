@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from many_models.core.errors import UseCaseError
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 HOME = "MANY_MODELS_HOME"
 LAKE = "MANY_MODELS_LAKE"
@@ -54,7 +54,7 @@ def fill_environment(environ: MutableMapping[str, str]) -> Path:
     return home
 
 
-def source_url(use_case: UseCase, environ: Mapping[str, str]) -> str:
+def source_url(use_case: AnyUseCase, environ: Mapping[str, str]) -> str:
     """The source's URL with its ``${NAME}`` placeholders taken from the environment.
 
     Raises:

@@ -15,7 +15,7 @@ from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.adapters.results.store import ResultStore
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.group import GroupedPartition, group_partitions
 from many_models.steps.judge import PartitionVerdict, judge_partitions
 from many_models.steps.promote import promote_partitions
@@ -30,12 +30,12 @@ class Pipeline:
     """Steps of one use case; its registries are copies of an empty one."""
 
     folder: Path
-    use_case: UseCase
+    use_case: AnyUseCase
     spark: SparkSession
 
     @classmethod
     def create(
-        cls, folder: Path, use_case: UseCase, spark: SparkSession, empty_registry: Path
+        cls, folder: Path, use_case: AnyUseCase, spark: SparkSession, empty_registry: Path
     ) -> Pipeline:
         for name in ("training", "production"):
             (folder / name).mkdir(parents=True)

@@ -43,7 +43,7 @@ def plot_scores(ledger: pa.Table, metric: str) -> str:
     axes.hist(
         frame["score"].clip(upper=edges[-1]), edges, color=BLUE, alpha=0.75, label="chosen model"
     )
-    axes.set(xlabel=f"{metric} in the backtest (lower is better)", ylabel="groups")
+    axes.set(xlabel=f"{metric} on unseen data", ylabel="groups")
     _finish(axes)
     return _as_markdown(figure, "scores")
 

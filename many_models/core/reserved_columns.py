@@ -30,7 +30,7 @@ _VERDICTS = [
 ]
 _PREDICTIONS = [
     *("origin", "time", "periods_ahead", "prediction", "lower", "upper", "source"),
-    *("probability", "probabilities", "rows_predicted"),
+    *("probability", "probabilities", "rows_due"),
 ]
 _TAGS = [
     *("use_case", "partition_key", "metric", "dagster_run_id", "verdict"),

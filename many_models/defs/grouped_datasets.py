@@ -6,7 +6,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from many_models.core.lake_schema import grouped_schema
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions
@@ -15,7 +15,7 @@ from many_models.steps import group
 from many_models.steps.results import timed
 
 
-def build_grouped_datasets(use_case: UseCase, raw_data: dg.AssetKey) -> dg.AssetsDefinition:
+def build_grouped_datasets(use_case: AnyUseCase, raw_data: dg.AssetKey) -> dg.AssetsDefinition:
     @dg.asset(
         key=[use_case.name, "grouped_datasets"],
         partitions_def=group_partitions(use_case),
@@ -51,7 +51,9 @@ def build_grouped_datasets(use_case: UseCase, raw_data: dg.AssetKey) -> dg.Asset
     return grouped_datasets
 
 
-def build_grouped_datasets_check(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+def build_grouped_datasets_check(
+    use_case: AnyUseCase, asset: dg.AssetKey
+) -> dg.AssetChecksDefinition:
     partitions = group_partitions(use_case)
     text = "Every group has the rows, targets and target sum that it has in raw_data."
     specs = [check_spec("rows_conserved", asset, partitions, text)]

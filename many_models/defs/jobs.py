@@ -3,10 +3,10 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 
-def build_jobs(use_case: UseCase) -> list[UnresolvedAssetJobDefinition]:
+def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
     """``<use case>_ingest`` by window, ``_train`` by partition of groups, ``_score`` by origin."""
     stages = {
         "ingest": (["raw_data"], "Extract time windows from the source into the lake."),

@@ -11,7 +11,7 @@ import dagster as dg
 from many_models import settings
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError, UseCaseError
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.partitions import (
     available_before,
     available_part,
@@ -69,7 +69,7 @@ class Launcher:
     What goes wrong is a ManyModelsError, for its reader to act on.
     """
 
-    use_case: UseCase
+    use_case: AnyUseCase
     instance: dg.DagsterInstance
 
     def run(self, partitions: Sequence[str] = (), *, refresh: bool = False) -> RunReport:

@@ -9,7 +9,7 @@ import numpy as np
 
 from many_models.core.errors import LakeError
 from many_models.core.frequency import WEEKDAYS
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.ingest import TimeWindow
 
 ORIGIN_WINDOWS = {
@@ -33,26 +33,26 @@ PERIOD_DAYS = {"h": 1 / 24, "D": 1.0, "W": 7.0, "MS": 31.0, "QS": 92.0, "YS": 36
 WINDOW_DAYS = {"daily": 1, "weekly": 7, "monthly": 28}  # at least
 
 
-def raw_windows(use_case: UseCase) -> dg.TimeWindowPartitionsDefinition:
+def raw_windows(use_case: AnyUseCase) -> dg.TimeWindowPartitionsDefinition:
     """Whole windows that cover the source's time; the open one too, if some of it is over.
 
-    Where features are known in the future, also the windows of the horizon that lies ahead.
+    Where rows ahead are known without their target, also the windows that these lie in.
     """
     window = use_case.source.window
-    days_ahead = planned_periods(use_case) * PERIOD_DAYS[use_case.frequency.family]
+    days_ahead = use_case.planned_periods * PERIOD_DAYS[use_case.frequency.family]
     open_windows = int(use_case.frequency.family in HOLDS_PERIODS[window])
     if days_ahead:
         open_windows = 1 + ceil(days_ahead / WINDOW_DAYS[window])
     return _windows(use_case, window, open_windows)
 
 
-def origin_windows(use_case: UseCase) -> dg.TimeWindowPartitionsDefinition:
+def origin_windows(use_case: AnyUseCase) -> dg.TimeWindowPartitionsDefinition:
     """One partition for each forecast origin: a day, or the use case's own longer period."""
     window = ORIGIN_WINDOWS[use_case.frequency.family]
     return _windows(use_case, window, int(use_case.frequency.family in HOLDS_PERIODS[window]))
 
 
-def group_partitions(use_case: UseCase) -> dg.DynamicPartitionsDefinition:
+def group_partitions(use_case: AnyUseCase) -> dg.DynamicPartitionsDefinition:
     """Sets of groups: a key column's values, or hash buckets; new ones register themselves."""
     return dg.DynamicPartitionsDefinition(name=f"{use_case.name}_groups")
 
@@ -65,36 +65,31 @@ def windows_of(
     return [TimeWindow(k, _plain(w.start), _plain(w.end)) for k, w in found]
 
 
-def source_span(use_case: UseCase) -> tuple[datetime, datetime]:
+def source_span(use_case: AnyUseCase) -> tuple[datetime, datetime]:
     """First and (exclusive) last time of the source: whole periods from its start to its end."""
     start, end = use_case.source.start, use_case.source.end
     last = datetime.max if end is None else _period(use_case, datetime.combine(end, time.max), 1)
     return _period(use_case, datetime.combine(start, time.min)), last
 
 
-def available_before(use_case: UseCase, now: datetime) -> datetime:
+def available_before(use_case: AnyUseCase, now: datetime) -> datetime:
     """Start of the period that is under way at ``now``: what lies before it is over."""
     return _period(use_case, now)
 
 
-def planned_periods(use_case: UseCase) -> int:
-    """Periods ahead of which the source may hold rows without a target: those of known features."""
-    return use_case.horizon if use_case.features.known else 0
-
-
-def readable_before(use_case: UseCase, over_before: datetime) -> datetime:
+def readable_before(use_case: AnyUseCase, over_before: datetime) -> datetime:
     """End of what is extracted when the periods before ``over_before`` are over."""
-    return _period(use_case, over_before, planned_periods(use_case))
+    return _period(use_case, over_before, use_case.planned_periods)
 
 
-def available_part(use_case: UseCase, window: TimeWindow, before: datetime) -> TimeWindow:
+def available_part(use_case: AnyUseCase, window: TimeWindow, before: datetime) -> TimeWindow:
     """What of a window lies within the source's span and ``before``; it may be empty."""
     first, last = source_span(use_case)
     start = max(window.start, first)
     return TimeWindow(window.key, start, max(start, min(window.end, last, before)))
 
 
-def origin_of(use_case: UseCase, window: TimeWindow, through: datetime) -> datetime:
+def origin_of(use_case: AnyUseCase, window: TimeWindow, through: datetime) -> datetime:
     """Forecast origin of a window: the last period that begins in it and has data.
 
     Raises:
@@ -113,7 +108,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _period(use_case: UseCase, moment: datetime, later: int = 0) -> datetime:
+def _period(use_case: AnyUseCase, moment: datetime, later: int = 0) -> datetime:
     """Start of the period that a moment falls in, or of one so many periods ``later``."""
     periods = use_case.frequency.to_period(np.array([moment], dtype="datetime64[us]"))
     start: datetime = use_case.frequency.to_time(periods + later)[0].item()
@@ -125,7 +120,7 @@ def _plain(moment: datetime) -> datetime:
 
 
 def _windows(
-    use_case: UseCase, window: str, open_windows: int
+    use_case: AnyUseCase, window: str, open_windows: int
 ) -> dg.TimeWindowPartitionsDefinition:
     """Windows over the source's span, both ends widened so that no row falls out.
 

@@ -4,7 +4,7 @@ import warnings
 
 import dagster as dg
 
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.grouped_datasets import build_grouped_datasets, build_grouped_datasets_check
 from many_models.defs.jobs import build_jobs
 from many_models.defs.predictions import build_predictions, build_predictions_check
@@ -14,7 +14,7 @@ from many_models.defs.rollback import build_rollback_job
 from many_models.defs.trained_models import build_trained_models, build_trained_models_checks
 
 
-def build_many_models_defs(use_case: UseCase) -> dg.Definitions:
+def build_many_models_defs(use_case: AnyUseCase) -> dg.Definitions:
     """Assets, checks and jobs of one use case; the asset keys begin with its name."""
     with warnings.catch_warnings():
         # Dagster is pinned, and our tests show that what it calls new does what we need.
@@ -23,7 +23,7 @@ def build_many_models_defs(use_case: UseCase) -> dg.Definitions:
         return _build(use_case)
 
 
-def _build(use_case: UseCase) -> dg.Definitions:
+def _build(use_case: AnyUseCase) -> dg.Definitions:
     raw_data = build_raw_data(use_case)
     grouped_datasets = build_grouped_datasets(use_case, raw_data.key)
     trained_models = build_trained_models(use_case, grouped_datasets.key)

@@ -1,13 +1,12 @@
-"""Asset ``predictions``: forecasts of every group from one forecast origin, in SQL."""
+"""Asset ``predictions``: of every group from one origin, a date, in SQL."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
 
 import dagster as dg
 
-from many_models.adapters.plots import plot_forecasts
-from many_models.core.scoring import prediction_schema
-from many_models.core.use_case import UseCase
+from many_models.core.shapes import shape_of
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
@@ -17,14 +16,14 @@ from many_models.defs.resources import (
     SparkResource,
     StoreResource,
 )
-from many_models.steps.forecast_review import count_coverage, select_examples
 from many_models.steps.group import data_through
+from many_models.steps.prediction_review import count_coverage, show_examples
 from many_models.steps.results import timed
 from many_models.steps.score import score_origin
 
 
 def build_predictions(
-    use_case: UseCase, promoted_models: dg.AssetKey, grouped_datasets: dg.AssetKey
+    use_case: AnyUseCase, promoted_models: dg.AssetKey, grouped_datasets: dg.AssetKey
 ) -> dg.AssetsDefinition:
     origins = origin_windows(use_case)
 
@@ -39,11 +38,13 @@ def build_predictions(
         group_name=use_case.name,
         kinds={"spark", "sql"},
         description=(
-            f"The next {use_case.horizon} periods of {use_case.target} for every group, as seen at "
-            "the end of one date: by the group's champion, found by its tags, or by the baseline, "
-            "marked as such."
+            f"The next {use_case.periods_ahead} periods of {use_case.target} for every group, as "
+            "seen at the end of one date: by the group's champion, found by its tags, or by the "
+            "baseline, marked as such."
         ),
-        metadata={"dagster/column_schema": column_schema(prediction_schema(use_case))},
+        metadata={
+            "dagster/column_schema": column_schema(shape_of(use_case).prediction_schema(use_case))
+        },
     )
     def predictions(
         context: dg.AssetExecutionContext,
@@ -76,17 +77,15 @@ def build_predictions(
             context,
             {k: {**asdict(s), "dagster/partition_row_count": s.rows} for k, s in scored.items()},
         )
-        examples = select_examples(use_case, max(moments.values()), lake.open(), results)
-        return dg.MaterializeResult(
-            metadata={"examples": dg.MetadataValue.md(plot_forecasts(examples, use_case.target))}
-        )
+        examples = show_examples(use_case, max(moments.values()), lake.open(), results)
+        return dg.MaterializeResult(metadata={"examples": dg.MetadataValue.md(examples)})
 
     return predictions
 
 
-def build_predictions_check(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+def build_predictions_check(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     origins = origin_windows(use_case)
-    text = "Every group has a forecast of the whole horizon, or a row that says why not."
+    text = "Every group has predictions of all that lies ahead, or a row that says why not."
     specs = [check_spec("every_group_covered", asset, origins, text)]
 
     @dg.multi_asset_check(name=f"{use_case.name}_predictions_check", specs=specs)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.asset_metadata import describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions
@@ -16,7 +16,7 @@ from many_models.steps.results import timed
 NAMES_SHOWN = 5
 
 
-def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.AssetsDefinition:
+def build_promoted_models(use_case: AnyUseCase, trained_models: dg.AssetKey) -> dg.AssetsDefinition:
     @dg.asset(
         key=[use_case.name, "promoted_models"],
         partitions_def=group_partitions(use_case),
@@ -71,7 +71,9 @@ def build_promoted_models(use_case: UseCase, trained_models: dg.AssetKey) -> dg.
     return promoted_models
 
 
-def build_promoted_models_check(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+def build_promoted_models_check(
+    use_case: AnyUseCase, asset: dg.AssetKey
+) -> dg.AssetChecksDefinition:
     text = "Every champion in production has a passing verdict."
     specs = [check_spec("only_qualified", asset, group_partitions(use_case), text)]
 

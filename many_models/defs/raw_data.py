@@ -8,7 +8,7 @@ from datetime import datetime
 import dagster as dg
 
 from many_models.core.lake_schema import raw_columns, raw_schema
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import (
@@ -35,15 +35,15 @@ AVAILABLE_BEFORE, SOURCE_DIGEST = "available_before", "source_digest"
 """Metadata of a materialization: how far it could reach, and which source it was made from."""
 
 
-def source_digest(use_case: UseCase) -> str:
+def source_digest(use_case: AnyUseCase) -> str:
     """Changes whenever windows that were extracted before would not fit with new ones."""
     source = use_case.source.model_dump_json()
     columns = [f"{field.name} {field.type}" for field in raw_columns(use_case)]
-    parts = json.dumps([source, use_case.time.frequency, columns])
+    parts = json.dumps([source, use_case.frequency.code, columns])
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
-def build_raw_data(use_case: UseCase) -> dg.AssetsDefinition:
+def build_raw_data(use_case: AnyUseCase) -> dg.AssetsDefinition:
     windows, groups = raw_windows(use_case), group_partitions(use_case)
 
     @dg.asset(
@@ -55,8 +55,8 @@ def build_raw_data(use_case: UseCase) -> dg.AssetsDefinition:
         description=(
             f"{use_case.description}\n\nOne time window of the source database, extracted by SQL "
             "into a Delta table. Materializing a window again replaces it. Of the window that is "
-            "open now, only the periods that are over are extracted; of the horizon ahead, the "
-            "features that are known in the future."
+            "open now, only the periods that are over are extracted; of the time ahead, the "
+            "features that are known before it comes."
         ).strip(),
         metadata={"dagster/column_schema": column_schema(raw_schema(use_case))},
     )
@@ -101,20 +101,20 @@ def _requested_at(instance: dg.DagsterInstance, run_id: str) -> datetime:
     return record.create_timestamp.replace(tzinfo=None)
 
 
-def _available(use_case: UseCase, keys: Sequence[str], before: datetime) -> list[TimeWindow]:
+def _available(use_case: AnyUseCase, keys: Sequence[str], before: datetime) -> list[TimeWindow]:
     found = windows_of(raw_windows(use_case), keys)
     readable = readable_before(use_case, before)
     return [available_part(use_case, window, readable) for window in found]
 
 
-def build_raw_data_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
-    windows = raw_windows(use_case)
+def build_raw_data_checks(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+    windows, row_id = raw_windows(use_case), (use_case.time.column, *use_case.row_id_columns)
     specs = [
         check_spec(name, asset, windows, text)
         for name, text in {
             "schema_as_declared": "The columns have the types that the use case declares.",
             "keys_present": "No row lacks a key.",
-            "no_duplicates": "No key has two rows at one time.",
+            "no_duplicates": f"No key has two rows with one {' and '.join(row_id)}.",
             "rows_not_collapsed": (
                 f"At least {ROWS_KEPT_MIN:.0%} of the source's rows are in the lake."
             ),

@@ -16,7 +16,7 @@ from many_models.adapters.results.store import ResultStore
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.spark.session import start_session
 from many_models.core.errors import RegistryError
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.results import Results
 
 
@@ -32,7 +32,7 @@ class LakeResource(dg.ConfigurableResource[Any]):
 class SourceResource(dg.ConfigurableResource[Any]):
     """Source databases; each use case names its own, with placeholders for what is secret."""
 
-    def open(self, use_case: UseCase) -> SourceDatabase:
+    def open(self, use_case: AnyUseCase) -> SourceDatabase:
         return SourceDatabase(settings.source_url(use_case, os.environ))
 
 
@@ -42,7 +42,7 @@ class RegistryResource(dg.ConfigurableResource[Any]):
     uri: str
     artifacts: str
 
-    def open(self, use_case: UseCase) -> MlflowRegistry:
+    def open(self, use_case: AnyUseCase) -> MlflowRegistry:
         return _open_registry(self.uri, self.artifacts, use_case)
 
 
@@ -51,7 +51,7 @@ class ChampionsResource(dg.ConfigurableResource[Any]):
 
     uri: str
 
-    def open(self, use_case: UseCase) -> ReadableRegistry:
+    def open(self, use_case: AnyUseCase) -> ReadableRegistry:
         return _open_champions(self.uri, use_case)
 
 
@@ -60,7 +60,7 @@ class StoreResource(dg.ConfigurableResource[Any]):
 
     url: str
 
-    def open(self, use_case: UseCase) -> Results:
+    def open(self, use_case: AnyUseCase) -> Results:
         return Results(ResultStore(self.url), use_case)
 
 
@@ -77,7 +77,7 @@ class SparkResource(LazyPySparkResource):
         return session
 
 
-def _open_registry(uri: str, artifacts: str, use_case: UseCase) -> MlflowRegistry:
+def _open_registry(uri: str, artifacts: str, use_case: AnyUseCase) -> MlflowRegistry:
     if not uri:
         raise RegistryError(
             f"production cannot be written from here: {settings.PRODUCTION_REGISTRY} is not set, "
@@ -89,14 +89,14 @@ def _open_registry(uri: str, artifacts: str, use_case: UseCase) -> MlflowRegistr
     return registry
 
 
-def _open_champions(uri: str, use_case: UseCase) -> ReadableRegistry:
+def _open_champions(uri: str, use_case: AnyUseCase) -> ReadableRegistry:
     champions = ReadableRegistry(uri, use_case.name)
     champions.check()
     return champions
 
 
 def build_registry(
-    use_case: UseCase, name: Literal["training", "production"], environ: Mapping[str, str]
+    use_case: AnyUseCase, name: Literal["training", "production"], environ: Mapping[str, str]
 ) -> MlflowRegistry:
     """One of the two registries outside of Dagster, from the same settings, to be written."""
     uri, artifacts = {
@@ -106,7 +106,7 @@ def build_registry(
     return _open_registry(environ[uri], environ[artifacts], use_case)
 
 
-def build_champions(use_case: UseCase, environ: Mapping[str, str]) -> ReadableRegistry:
+def build_champions(use_case: AnyUseCase, environ: Mapping[str, str]) -> ReadableRegistry:
     """The production registry outside of Dagster, to be read."""
     return _open_champions(environ[settings.PRODUCTION_READER], use_case)
 

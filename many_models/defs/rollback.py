@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from many_models.core.rollback import BASELINE, Rollback, RollbackPlan
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.asset_metadata import PARTITIONS_DESCRIBED_MAX
 from many_models.defs.resources import RegistryResource, StoreResource
 from many_models.steps.rollback import Selection, carry_out, plan
@@ -27,7 +27,7 @@ class RollbackConfig(dg.Config):
     reason: str
 
 
-def build_rollback_job(use_case: UseCase) -> dg.JobDefinition:
+def build_rollback_job(use_case: AnyUseCase) -> dg.JobDefinition:
     @dg.op(name=f"{use_case.name}_roll_back", out=dg.Out(dg.Nothing))
     def roll_back(
         context: dg.OpExecutionContext,
@@ -80,7 +80,7 @@ def _describe(found: RollbackPlan) -> dict[str, dg.MetadataValue[Any]]:
     }
 
 
-def _observe(context: dg.OpExecutionContext, use_case: UseCase, found: RollbackPlan) -> None:
+def _observe(context: dg.OpExecutionContext, use_case: AnyUseCase, found: RollbackPlan) -> None:
     """Tell it on the page of the asset, too, partition by partition."""
     counts = Counter(change.partition for change in found.changes)
     if len(counts) > PARTITIONS_DESCRIBED_MAX:

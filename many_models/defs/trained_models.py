@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.adapters.plots import plot_scores
-from many_models.core.use_case import PromotionRules, UseCase
+from many_models.core.use_case_shape import AnyUseCase, PromotionRules
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions
@@ -29,7 +29,9 @@ from many_models.steps.train import Run, ledger_schema, train_partitions
 REASONS_SHOWN = 10
 
 
-def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg.AssetsDefinition:
+def build_trained_models(
+    use_case: AnyUseCase, grouped_datasets: dg.AssetKey
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=[use_case.name, "trained_models"],
         partitions_def=group_partitions(use_case),
@@ -38,8 +40,8 @@ def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg
         group_name=use_case.name,
         kinds={"spark", "scikitlearn", "mlflow"},
         description=(
-            f"Every group's best of {', '.join(use_case.candidates or ['what suits it'])}, by "
-            f"{use_case.validation.metric} in a rolling-origin backtest, refitted on all data and "
+            f"Every group's best of {', '.join(use_case.candidate_names or ['what suits it'])}, by "
+            f"{use_case.metric} on data that it has not seen, refitted on all data and "
             "registered in the training registry. Every group has one row in the ledger: trained, "
             "skipped or failed, with the reason."
         ),
@@ -70,7 +72,7 @@ def build_trained_models(use_case: UseCase, grouped_datasets: dg.AssetKey) -> dg
             metadata={
                 "registry_writer": str(registry.writer),
                 "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
-                "scores": dg.MetadataValue.md(plot_scores(ledger, use_case.validation.metric)),
+                "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
             }
         )
 
@@ -93,7 +95,9 @@ def ledger_summary(ledger: pa.Table) -> str:
     return "\n".join(["| status | reason | candidate | groups |", "|---|---|---|---:|", *lines])
 
 
-def build_trained_models_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+def build_trained_models_checks(
+    use_case: AnyUseCase, asset: dg.AssetKey
+) -> dg.AssetChecksDefinition:
     partitions = group_partitions(use_case)
     specs = [
         check_spec(
@@ -138,6 +142,11 @@ def build_trained_models_checks(use_case: UseCase, asset: dg.AssetKey) -> dg.Ass
         yield from yield_results(context, specs, by_check)
 
     return trained_models_checks
+
+
+def describe_metric(use_case: AnyUseCase) -> str:
+    """The metric, and which way it is better."""
+    return f"{use_case.metric} ({'higher' if use_case.higher_is_better else 'lower'} is better)"
 
 
 def describe_rules(rules: PromotionRules) -> str:

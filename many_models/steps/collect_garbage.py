@@ -16,7 +16,7 @@ from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import RegistryError
 from many_models.core.registration import ModelVersion
 from many_models.core.retention import PackReview, choose_expendable
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class CollectedGarbage:
 
 
 def collect_garbage(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     rules: Rules,
     *,
     training: MlflowRegistry,
@@ -103,7 +103,7 @@ def collect_garbage(
     )
 
 
-def _read_promoted(use_case: UseCase, champions: ReadableRegistry) -> list[ModelVersion]:
+def _read_promoted(use_case: AnyUseCase, champions: ReadableRegistry) -> list[ModelVersion]:
     unknown = "Nothing was deleted, as only production knows which versions were ever promoted: "
     try:
         if not champions.is_set_up():

@@ -22,7 +22,7 @@ from many_models.adapters.spark.grouping import (
 from many_models.core.errors import LakeError
 from many_models.core.lake_schema import WINDOW
 from many_models.core.sharding import Shard
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 DIFFERS = "differs from raw"  # no column of a source can be called so
 
@@ -63,7 +63,7 @@ class Manifest:
 
 
 def group_partitions(
-    use_case: UseCase, partitions: Sequence[str], spark: SparkSession, lake: Lake, run_id: str
+    use_case: AnyUseCase, partitions: Sequence[str], spark: SparkSession, lake: Lake, run_id: str
 ) -> dict[str, GroupedPartition]:
     """Make the datasets of these partitions anew, in one Spark job and one atomic commit.
 
@@ -104,7 +104,7 @@ def _require_columns(raw: LakeTable, snapshot: Snapshot) -> None:
             )
 
 
-def _require_keys(totals: GroupTotals, raw: LakeTable, use_case: UseCase) -> None:
+def _require_keys(totals: GroupTotals, raw: LakeTable, use_case: AnyUseCase) -> None:
     for name in use_case.keys:
         missing = pc.filter(totals.table["rows"], pc.is_null(totals.table[name]))
         if count := pc.sum(missing).as_py():
@@ -126,7 +126,7 @@ def _count(files: Sequence[LakeFile], partitions: Sequence[str]) -> dict[str, Gr
 
 
 def read_manifest(
-    use_case: UseCase, lake: Lake, partitions: Sequence[str] | None = None
+    use_case: AnyUseCase, lake: Lake, partitions: Sequence[str] | None = None
 ) -> Manifest:
     """Shards of these partitions (of all by default) in the latest ``grouped_datasets``.
 
@@ -153,19 +153,19 @@ def read_manifest(
 
 
 def read_shards(
-    use_case: UseCase, lake: Lake, partitions: Sequence[str] | None = None
+    use_case: AnyUseCase, lake: Lake, partitions: Sequence[str] | None = None
 ) -> list[Shard]:
     """The shards of ``read_manifest``."""
     return read_manifest(use_case, lake, partitions).shards
 
 
-def data_through(use_case: UseCase, lake: Lake) -> datetime:
+def data_through(use_case: AnyUseCase, lake: Lake) -> datetime:
     """Last time with a target in the raw data that the grouped datasets were made from."""
     return max(datetime.fromisoformat(shard.data_through) for shard in read_shards(use_case, lake))
 
 
 def compare_with_raw(
-    use_case: UseCase, partitions: Sequence[str], spark: SparkSession, lake: Lake
+    use_case: AnyUseCase, partitions: Sequence[str], spark: SparkSession, lake: Lake
 ) -> dict[str, Conservation]:
     """Every group of these partitions in ``raw_data`` and in the committed ``grouped_datasets``."""
     grouped = lake.grouped_datasets(use_case)
@@ -190,7 +190,7 @@ def compare_with_raw(
     return {name: found.get(name, Conservation(0, 0, 0.0, 0.0, 0)) for name in partitions}
 
 
-def _join(raw: GroupTotals, grouped: GroupTotals, use_case: UseCase) -> pa.Table:
+def _join(raw: GroupTotals, grouped: GroupTotals, use_case: AnyUseCase) -> pa.Table:
     """Both totals of each group side by side, and in ``DIFFERS`` 1 where they are not the same."""
     keys = ["partition", *use_case.keys]
     both = raw.table.join(grouped.table, keys=keys, join_type="full outer", right_suffix="_grouped")

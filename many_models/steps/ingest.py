@@ -14,7 +14,7 @@ from many_models.adapters.lake.tables import Lake
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.core.lake_schema import WINDOW, raw_columns, raw_schema
 from many_models.core.sharding import partition_of
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class WindowReport:
 
 
 def ingest_windows(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     windows: Sequence[TimeWindow],
     source: SourceDatabase,
     lake: Lake,
@@ -69,9 +69,9 @@ def ingest_windows(
 
 
 def _without_unfinished(
-    batches: pa.RecordBatchReader, use_case: UseCase, over_before: datetime
+    batches: pa.RecordBatchReader, use_case: AnyUseCase, over_before: datetime
 ) -> pa.RecordBatchReader:
-    hidden = (use_case.target, *use_case.features.past)
+    hidden = use_case.unknown_ahead
     moment = pa.scalar(over_before, pa.timestamp("us"))
 
     def masked() -> Iterator[pa.RecordBatch]:
@@ -86,7 +86,7 @@ def _without_unfinished(
     return pa.RecordBatchReader.from_batches(batches.schema, masked())
 
 
-def keep_windows(use_case: UseCase, windows: Sequence[str], lake: Lake, run_id: str) -> None:
+def keep_windows(use_case: AnyUseCase, windows: Sequence[str], lake: Lake, run_id: str) -> None:
     """Remove from ``raw_data`` what lies in other windows: the use case had them once."""
     table = lake.raw_data(use_case)
     found = {file.partition[WINDOW] for file in table.snapshot().files}
@@ -95,7 +95,7 @@ def keep_windows(use_case: UseCase, windows: Sequence[str], lake: Lake, run_id: 
         table.replace_files(gone, lambda _: [], run_id)
 
 
-def query_of(use_case: UseCase, source: SourceDatabase) -> str:
+def query_of(use_case: AnyUseCase, source: SourceDatabase) -> str:
     """The SELECT that gives one window of the use case's columns."""
     if use_case.source.query is not None:
         return use_case.source.query
@@ -104,7 +104,7 @@ def query_of(use_case: UseCase, source: SourceDatabase) -> str:
 
 
 def find_partitions(
-    use_case: UseCase, lake: Lake, windows: Sequence[str] | None = None
+    use_case: AnyUseCase, lake: Lake, windows: Sequence[str] | None = None
 ) -> list[str]:
     """Partitions of the groups that occur in these windows (in any by default), sorted."""
     table, names = lake.raw_data(use_case), list(use_case.keys)
@@ -116,11 +116,11 @@ def find_partitions(
 
 
 def inspect_window(
-    use_case: UseCase, window: TimeWindow, source: SourceDatabase, lake: Lake
+    use_case: AnyUseCase, window: TimeWindow, source: SourceDatabase, lake: Lake
 ) -> WindowReport:
     """Facts that the checks of ``raw_data`` judge."""
     table = lake.raw_data(use_case)
-    columns = [*use_case.keys, use_case.time.column]
+    columns = [*use_case.keys, use_case.time.column, *use_case.row_id_columns]
     dataset = table.dataset([window.key])
     rows = dataset.to_table(columns=columns)
     null_keys = pc.sum(_any_null(rows, use_case.keys)).as_py() or 0

@@ -19,6 +19,7 @@ from many_models.core.errors import StoreError
 from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
 from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
 from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.champion_review import measure_champions
 from many_models.steps.results import Results
 
@@ -37,7 +38,7 @@ class PartitionVerdict:
 
 
 def judge_partitions(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     partitions: Sequence[str],
     *,
     spark: Callable[[], SparkSession],
@@ -60,15 +61,16 @@ def judge_partitions(
     champions = {c.name: c for c in production.champions(use_case.name, partitions)}
     rivals = _pair(trained, champions)
     elsewhere = [champion for row, champion in rivals if not _same_folds(row, champion)]
-    errors = (
-        measure_champions(use_case, elsewhere, spark=spark(), lake=lake, production=production)
-        if elsewhere
-        else {}
-    )
+    errors: dict[str, float] = {}
+    if elsewhere and isinstance(use_case, UseCase):
+        errors = measure_champions(
+            use_case, elsewhere, spark=spark(), lake=lake, production=production
+        )
     comparisons = {row["model_name"]: _compare(row, c, errors) for row, c in rivals}
     verdicts: dict[str, list[tuple[Row, Verdict]]] = {name: [] for name in partitions}
     for row in trained:
-        verdict = judge(_challenger(row, comparisons.get(row["model_name"])), use_case.promotion)
+        challenger = _challenger(row, comparisons.get(row["model_name"]), use_case)
+        verdict = judge(challenger, use_case.promotion)
         verdicts[row["partition"]].append((row, verdict))
     summaries = {name: _summarise(use_case, runs[name], verdicts[name]) for name in partitions}
     rows = [
@@ -110,19 +112,21 @@ def _compare(row: Row, champion: ModelVersion, errors: Mapping[str, float]) -> C
     return Comparison(row["score"], score, "each one's own backtest, as the champion saw this data")
 
 
-def _challenger(row: Row, comparison: Comparison | None) -> Challenger:
+def _challenger(row: Row, comparison: Comparison | None, use_case: AnyUseCase) -> Challenger:
     return Challenger(
         group_key=row["group_key"],
         candidate=row["candidate"],
         score=row["score"],
         baseline_score=row["baseline_score"],
-        coverage=row["coverage"],
+        coverage=row.get("coverage"),
         comparison=comparison,
+        baseline=use_case.baseline,
+        higher_is_better=use_case.higher_is_better,
     )
 
 
 def _summarise(
-    use_case: UseCase, run_id: str, verdicts: Sequence[tuple[Row, Verdict]]
+    use_case: AnyUseCase, run_id: str, verdicts: Sequence[tuple[Row, Verdict]]
 ) -> PartitionVerdict:
     share = share_qualified([verdict for _, verdict in verdicts])
     return PartitionVerdict(
@@ -152,7 +156,7 @@ def _verdict_row(
     }
 
 
-def verdict_schema(use_case: UseCase) -> pa.Schema:
+def verdict_schema(use_case: AnyUseCase) -> pa.Schema:
     """Columns of the verdicts table: one row per trained model."""
     return pa.schema(
         [

@@ -15,7 +15,7 @@ from many_models.adapters.registry.promotion import promote
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import RegistryError
 from many_models.core.registration import DAGSTER_RUN_TAG, TRAINING_RUN_TAG, TRAINING_VERSION_TAG
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.results import Results
 
 
@@ -34,7 +34,7 @@ class PromotedPartition:
 
 
 def promote_partitions(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     partitions: Sequence[str],
     *,
     training: MlflowRegistry,
@@ -101,7 +101,7 @@ def _accepted(partitions: Sequence[str], results: Results) -> list[dict[str, Any
 
 
 def find_unqualified(
-    use_case: UseCase, partitions: Sequence[str], production: ReadableRegistry, results: Results
+    use_case: AnyUseCase, partitions: Sequence[str], production: ReadableRegistry, results: Results
 ) -> dict[str, list[str]]:
     """Names of champions without a passing verdict, by partition: there must be none."""
     passing: set[tuple[str, ...]] = set()

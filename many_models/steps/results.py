@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.adapters.results.store import ResultStore
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Results:
     """One use case's part of the result store."""
 
     store: ResultStore
-    use_case: UseCase
+    use_case: AnyUseCase
 
     def name(self, table: str) -> str:
         return self.use_case.table(table)

@@ -38,7 +38,7 @@ from many_models.core.rollback import (
     plan_rollback,
     promotion_run,
 )
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.results import Results
 
 NAMES_SHOWN = 10
@@ -70,7 +70,7 @@ class Selection:
         raise UseCaseError("say what to roll back: a key, a partition or a run, and only one")
 
 
-def read_history(use_case: UseCase, key: str, production: ReadableRegistry) -> ChampionHistory:
+def read_history(use_case: AnyUseCase, key: str, production: ReadableRegistry) -> ChampionHistory:
     """Every version that the model of one composite key had in production.
 
     Raises:
@@ -87,7 +87,7 @@ def read_history(use_case: UseCase, key: str, production: ReadableRegistry) -> C
 
 
 def plan(
-    use_case: UseCase, selection: Selection, rollback_id: str, production: MlflowRegistry
+    use_case: AnyUseCase, selection: Selection, rollback_id: str, production: MlflowRegistry
 ) -> RollbackPlan:
     """What rolling back ``selection`` changes; nothing more where this rollback was carried out.
 
@@ -115,7 +115,7 @@ def plan(
 
 
 def carry_out(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     found: RollbackPlan,
     rollback: Rollback,
     *,
@@ -138,7 +138,7 @@ def carry_out(
 
 
 def _of_partition(
-    use_case: UseCase, partition: str, run_id: str | None, production: MlflowRegistry
+    use_case: AnyUseCase, partition: str, run_id: str | None, production: MlflowRegistry
 ) -> list[ModelVersion]:
     champions = production.champions(use_case.name, [partition])
     if run_id is not None:
@@ -151,7 +151,7 @@ def _of_partition(
     return latest_promotion(champions)
 
 
-def _of_run(use_case: UseCase, run_id: str, production: MlflowRegistry) -> list[ModelVersion]:
+def _of_run(use_case: AnyUseCase, run_id: str, production: MlflowRegistry) -> list[ModelVersion]:
     for tag in (PROMOTED_BY_TAG, DAGSTER_RUN_TAG):
         if found := production.versions(use_case.name, {tag: run_id}):
             return found

@@ -23,9 +23,9 @@ from many_models.adapters.spark.shard_work import (
 )
 from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, ModelVersion
-from many_models.core.scoring import prediction_schema, scoring_schema
+from many_models.core.shapes import shape_of
 from many_models.core.sharding import Shard
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.group import read_shards
 from many_models.steps.results import Results
 
@@ -42,7 +42,7 @@ class ScoredOrigin:
 
 
 def score_origin(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     origin: datetime,
     run_id: str,
     *,
@@ -65,7 +65,7 @@ def score_origin(
 
 
 def score_shards(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     shards: Sequence[Shard],
     champions: dict[str, dict[str, ModelVersion]],
     origin: datetime,
@@ -102,13 +102,13 @@ def _plan(
 
 
 def _write(
-    use_case: UseCase, origin: datetime, scored: Sequence[ScoredShard], results: Results
+    use_case: AnyUseCase, origin: datetime, scored: Sequence[ScoredShard], results: Results
 ) -> int:
     """Replace the origin's slice: the predictions, then the ledger that speaks of them."""
-    slice_of = {"origin": origin.isoformat(sep=" ")}
-    predictions = stream_parquet([s.predictions for s in scored], prediction_schema(use_case))
+    slice_of, shape = {"origin": origin.isoformat(sep=" ")}, shape_of(use_case)
+    predictions = stream_parquet([s.predictions for s in scored], shape.prediction_schema(use_case))
     rows = results.replace("predictions", predictions, slice_of)
-    ledger = stream_parquet([s.ledger for s in scored], scoring_schema(use_case))
+    ledger = stream_parquet([s.ledger for s in scored], shape.scoring_schema(use_case))
     results.replace("scoring", ledger, slice_of)
     return rows
 

@@ -28,9 +28,6 @@ from many_models.adapters.registry.packs import MODELS_A_PACK
 from many_models.adapters.spark.shard_work import TrainedShard, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.keys import model_name
-from many_models.core.ledger import training_schema
-from many_models.core.metrics import METRICS
-from many_models.core.model import load_model, make_specimen
 from many_models.core.registration import (
     DAGSTER_RUN_TAG,
     PARTITION_KEY_TAG,
@@ -39,8 +36,9 @@ from many_models.core.registration import (
     RegistrationFailure,
     StoredModel,
 )
+from many_models.core.shapes import Shape, shape_of
 from many_models.core.sharding import Shard, bundle_shards
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.group import read_manifest
 from many_models.steps.results import Results
 
@@ -59,7 +57,7 @@ class Run:
 
 
 def train_partitions(
-    use_case: UseCase,
+    use_case: AnyUseCase,
     partitions: Sequence[str],
     run: Run,
     *,
@@ -94,23 +92,32 @@ def _bundle(shards: Sequence[Shard], spark: SparkSession) -> list[tuple[Shard, .
     return bundle_shards(shards, groups_max=MODELS_A_PACK, bundles_min=bundles_min)
 
 
-def _find_packing(use_case: UseCase, registry: MlflowRegistry) -> Packing | None:
+def _find_packing(use_case: AnyUseCase, registry: MlflowRegistry) -> Packing | None:
     """What Spark's tasks need to write packs; None where the registry wants the payloads itself."""
     folder = registry.writer.pack_folder
-    return None if folder is None else Packing.of_models_like(make_specimen(use_case), folder)
+    return (
+        None
+        if folder is None
+        else Packing.of_models_like(shape_of(use_case).make_specimen(use_case), folder)
+    )
 
 
 @dataclass(frozen=True)
 class _Registrar:
     """Registers what the Spark tasks made, shard by shard, so that few payloads are in memory."""
 
-    use_case: UseCase
+    use_case: AnyUseCase
     registry: MlflowRegistry
     run: Run
     data_version: int
 
+    @property
+    def shape(self) -> Shape:
+        return shape_of(self.use_case)
+
     def ledger_of(self, trained: Sequence[TrainedShard]) -> Iterator[pa.Table]:
-        columns = [name for name in training_schema(self.use_case).names if name != PAYLOAD]
+        names = self.shape.training_schema(self.use_case).names
+        columns = [name for name in names if name != PAYLOAD]
         tables = [read_parquet(shard.path, columns) for shard in trained]
         records = (
             record
@@ -133,8 +140,8 @@ class _Registrar:
 
     def _record(self, row: dict[str, object], payload: bytes | dict[str, str]) -> ModelRecord:
         keys = tuple(str(row[name]) for name in self.use_case.keys)
-        coverages = self.use_case.validation.coverage_columns
-        figures = {name: row[name] for name in ("score", "baseline_score", *coverages, *METRICS)}
+        names = ("score", "baseline_score", *self.shape.figures(self.use_case))
+        figures = {name: row[name] for name in names}
         return ModelRecord(
             name=model_name(self.use_case.name, self.use_case.keys, keys),
             payload=payload if isinstance(payload, bytes) else b"",
@@ -145,17 +152,15 @@ class _Registrar:
                 if isinstance(value, float) and math.isfinite(value)
             },
             params={
-                "candidate": str(row["candidate"]),
-                "horizon": str(self.use_case.horizon),
-                "folds": str(row["folds"]),
-                "observations": str(row["observations"]),
+                "horizon": str(self.use_case.periods_ahead),
+                **{name: str(row[name]) for name in self.shape.parameters},
             },
             tags=self._tags(row),
             key_tags=self.use_case.keys,
         )
 
     def _tags(self, row: dict[str, object]) -> dict[str, str]:
-        columns = (*self.use_case.keys, *self.use_case.features.static)
+        columns = (*self.use_case.keys, *self.use_case.static_columns)
         return {
             **{name: str(row[name]) for name in columns},
             "use_case": self.use_case.name,
@@ -163,7 +168,7 @@ class _Registrar:
             "partition": str(row["partition"]),
             "candidate": str(row["candidate"]),
             "score": repr(row["score"]),
-            "metric": self.use_case.validation.metric,
+            "metric": self.use_case.metric,
             "evaluated_from": str(row["evaluated_from"]),
             "trained_through": str(row["trained_through"]),
             "data_version": str(self.data_version),
@@ -179,7 +184,9 @@ class _Registrar:
         for shard in trained:
             if shard.statuses.get("trained"):
                 payload = read_parquet(shard.path, [PAYLOAD])[PAYLOAD].drop_null()[0].as_py()
-                return load_model(payload).example() if isinstance(payload, bytes) else None
+                return (
+                    self.shape.load_model(payload).example() if isinstance(payload, bytes) else None
+                )
         return None
 
     def _ledger(
@@ -208,9 +215,9 @@ class _Registrar:
         return pa.table(columns, schema=ledger_schema(self.use_case))
 
 
-def ledger_schema(use_case: UseCase) -> pa.Schema:
+def ledger_schema(use_case: AnyUseCase) -> pa.Schema:
     """Columns of the ledger table."""
-    training = training_schema(use_case)
+    training = shape_of(use_case).training_schema(use_case)
     fields = [field for field in training if field.name != "payload"]
     added = [
         ("run_id", pa.string()),

@@ -25,7 +25,7 @@ def data_ends_with_february(platform: Platform, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(
             f"many_models.defs.{module}.data_through", lambda *_: datetime(2024, 2, 29)
         )
-    monkeypatch.setattr("many_models.defs.predictions.select_examples", lambda *_: [])
+    monkeypatch.setattr("many_models.defs.predictions.show_examples", lambda *_: "")
 
 
 def windows_of_last_run(instance: Instance, use_case: UseCase) -> set[str]:

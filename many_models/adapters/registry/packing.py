@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from many_models.adapters.registry.artifact_template import ArtifactTemplate, Identity
 from many_models.adapters.registry.packs import PackWriter
-from many_models.core.model import ForecastModel
 from many_models.core.registration import StoredModel
+from many_models.core.shapes import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Packing:
     template: ArtifactTemplate
 
     @classmethod
-    def of_models_like(cls, specimen: ForecastModel, folder: str) -> Packing:
+    def of_models_like(cls, specimen: Model, folder: str) -> Packing:
         """For models that differ from ``specimen`` only in what they have learnt; asks MLflow."""
         return cls(folder, ArtifactTemplate.from_model(specimen, specimen.example()))
 

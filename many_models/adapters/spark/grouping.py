@@ -20,7 +20,7 @@ from pyspark.sql import functions as sf
 
 from many_models.adapters.lake.delta_table import LakeFile, LakeTable, Snapshot
 from many_models.core.sharding import assign_shards, partition_of
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,8 @@ _GLOB = re.compile(r"([\\*?\[\]{}])")
 class GroupTotals:
     """One row per group, sorted by partition and key.
 
-    Columns: ``partition``, the key columns, ``rows``, ``target_sum`` (of the finite targets),
+    Columns: ``partition``, the key columns, ``rows``, ``target_sum`` (of the finite targets;
+    zero where they are text),
     ``last_time`` (the last one with a target) and ``CHECKSUM``, which any change of a row changes
     and their order does not.
     """
@@ -75,16 +76,18 @@ def read_table(
     return spark.read.schema(schema).parquet(*paths)
 
 
-def total_groups(rows: DataFrame, use_case: UseCase) -> GroupTotals:
+def total_groups(rows: DataFrame, use_case: AnyUseCase) -> GroupTotals:
     """Totals of every group in rows with the source's columns; a null key is a group of its own."""
     target = sf.col(use_case.target)
-    usable = target.isNotNull() & ~sf.isnan(target)
-    finite = usable & (sf.abs(target) != float("inf"))
+    is_number = use_case.target_is_number
+    usable = target.isNotNull() & ~sf.isnan(target) if is_number else target.isNotNull()
+    finite = usable & (sf.abs(target) != float("inf")) if is_number else sf.lit(False)
+    number = target if is_number else sf.lit(0.0)
     totals = (
         rows.groupBy(*use_case.keys)
         .agg(
             sf.count(sf.lit(1)).alias("rows"),
-            sf.coalesce(sf.sum(sf.when(finite, target)), sf.lit(0.0)).alias("target_sum"),
+            sf.coalesce(sf.sum(sf.when(finite, number)), sf.lit(0.0)).alias("target_sum"),
             sf.max(sf.when(usable, sf.col(use_case.time.column))).alias("last_time"),
             sf.bit_xor(sf.xxhash64(*use_case.columns)).alias(CHECKSUM),
         )
@@ -101,7 +104,7 @@ def write_shards(
     totals: GroupTotals,
     data_through: datetime,
     grouped: LakeTable,
-    use_case: UseCase,
+    use_case: AnyUseCase,
     stage: str,
 ) -> list[LakeFile]:
     """Write those of ``rows`` whose group is in ``totals`` below ``stage``, one file a shard.

@@ -19,10 +19,10 @@ from many_models.adapters.registry.model_artifact import load_payload
 from many_models.adapters.registry.packing import Packing
 from many_models.core.errors import RegistryError
 from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion, StoredModel
-from many_models.core.scoring import Champion, score_shard
+from many_models.core.scoring import Champion
+from many_models.core.shapes import shape_of
 from many_models.core.sharding import Shard
-from many_models.core.training import train_shard
-from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 
 _STORED = pa.struct([(field.name, pa.string()) for field in fields(StoredModel)])
 
@@ -31,8 +31,8 @@ _STORED = pa.struct([(field.name, pa.string()) for field in fields(StoredModel)]
 class TrainedShard:
     """Where a shard's training result lies, and how many groups ended with each status.
 
-    Its columns are those of ``ledger.training_schema``, but where the task has written the models
-    into packs, ``payload`` holds the fields of a ``StoredModel`` instead of bytes.
+    Its columns are those of the shape's ``training_schema``, but where the task has written the
+    models into packs, ``payload`` holds the fields of a ``StoredModel`` instead of bytes.
     """
 
     partition: str
@@ -55,7 +55,7 @@ class ScoringRun:
     ``registry_uri`` is that of the MLflow server that hands out the payloads, where one does.
     """
 
-    use_case: UseCase
+    use_case: AnyUseCase
     folder: str
     origin: str
     registry_uri: str | None
@@ -72,7 +72,7 @@ class ScoredShard:
 
 
 def train_task(
-    shards: Sequence[Shard], use_case: UseCase, folder: str, packing: Packing | None
+    shards: Sequence[Shard], use_case: AnyUseCase, folder: str, packing: Packing | None
 ) -> list[TrainedShard]:
     """Train some shards, one after the other, and leave a result of each in ``folder``.
 
@@ -89,10 +89,10 @@ def train_task(
 
 
 def _train(
-    shard: Shard, use_case: UseCase, folder: str, place: Callable[[pa.Table], pa.Table]
+    shard: Shard, use_case: AnyUseCase, folder: str, place: Callable[[pa.Table], pa.Table]
 ) -> TrainedShard:
     result = place(
-        train_shard(
+        shape_of(use_case).train_shard(
             read_parquet(shard.path),
             use_case,
             partition=shard.partition,
@@ -117,7 +117,7 @@ def _pack(store: Callable[[bytes, str], StoredModel], result: pa.Table) -> pa.Ta
 def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard:
     """Score one shard and leave the results in the run's folder."""
     shard = task.shard
-    predictions, ledger = score_shard(
+    predictions, ledger = shape_of(run.use_case).score_shard(
         read_parquet(shard.path),
         _Champions(task.champions, run.registry_uri),
         run.use_case,

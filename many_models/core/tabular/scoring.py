@@ -27,9 +27,10 @@ NOTHING_TO_PREDICT = "no_rows"
 
 @dataclass(frozen=True, slots=True)
 class _Score:
-    """How one group was served: ``predictions`` of its ``rows``, or none."""
+    """How one group was served: ``predictions`` of its ``rows``, or of none of those ``due``."""
 
     source: Literal["model", "baseline", "none"]
+    due: int
     rows: Ints
     problem: Problem | None = None
     candidate: str | None = None
@@ -60,14 +61,14 @@ def prediction_schema(use_case: TabularUseCase) -> pa.Schema:
 
 
 def scoring_schema(use_case: TabularUseCase) -> pa.Schema:
-    """Columns of the scoring ledger: one row per group and origin."""
+    """Columns of the scoring ledger: one row per group and origin, with its rows to predict."""
     return pa.schema(
         [
             ("partition", pa.string()),
             ("group_key", pa.string()),
             *((name, pa.string()) for name in use_case.keys),
             ("origin", pa.timestamp("us")),
-            ("rows_predicted", pa.int64()),
+            ("rows_due", pa.int64()),
             ("source", pa.string()),
             ("reason", pa.string()),
             ("error", pa.string()),
@@ -117,10 +118,10 @@ class _Scorer:
         due = wanted.start + np.flatnonzero((ahead >= 1) & (ahead <= self.use_case.days_ahead))
         nobody = np.empty(0, np.int64)
         if problem := self.rows.problems.get(group):
-            return _Score("none", nobody, problem)
+            return _Score("none", len(due), nobody, problem)
         if not len(due):
             text = f"no row in the {self.use_case.days_ahead} days after the origin"
-            return _Score("none", nobody, Problem(NOTHING_TO_PREDICT, text))
+            return _Score("none", len(due), nobody, Problem(NOTHING_TO_PREDICT, text))
         key = self.rows.keys[group]
         champion = champions.get(group_key(self.use_case.keys, key))
         problem = Problem("no_champion", "no model of this group is in production")
@@ -128,7 +129,7 @@ class _Scorer:
             try:
                 model = self._load(champion, key)
                 found = self._predict(model, due)
-                return _Score("model", due, None, model.candidate, found, champion)
+                return _Score("model", len(due), due, None, model.candidate, found, champion)
             except Exception as error:
                 text = f"{champion.name}: {type(error).__name__}: {error}"
                 problem = Problem("champion_failed", text)
@@ -138,10 +139,12 @@ class _Scorer:
         labelled = self.rows.labelled(group, self.origin)
         if not len(labelled):
             text = f"{problem.error}, and no row has a {self.use_case.target} by the origin"
-            return _Score("none", due[:0], Problem("no_observations", text))
+            return _Score("none", len(due), due[:0], Problem("no_observations", text))
         target = self.rows.target[labelled]
         model = fit_baseline(self.use_case, self.rows.keys[group], target, self.origin)
-        return _Score("baseline", due, problem, model.candidate, self._predict(model, due))
+        return _Score(
+            "baseline", len(due), due, problem, model.candidate, self._predict(model, due)
+        )
 
     def _predict(self, model: TabularModel, due: Ints) -> pd.DataFrame:
         return model.predict(self.rows.features.iloc[due])
@@ -172,7 +175,7 @@ def _tables(
                 "group_key": group_key(use_case.keys, key),
                 **dict(zip(use_case.keys, key, strict=True)),
                 "origin": moment,
-                "rows_predicted": len(score.rows),
+                "rows_due": score.due,
                 "source": score.source,
                 "reason": score.problem.reason if score.problem else None,
                 "error": score.problem.error if score.problem else None,

@@ -46,7 +46,7 @@ def test_rows_after_the_origin_are_predicted_by_the_champion_else_by_the_baselin
         ("LAX", "model", "logistic"),
         ("SFO", "baseline", "majority_class"),
     ]
-    assert [row["rows_predicted"] for row in ledger] == [8, 8]
+    assert [row["rows_due"] for row in ledger] == [8, 8]
     first, last = predictions[0], predictions[-1]
     assert str(first["time"]) == "2024-02-16 00:00:00"
     assert (first["flight"], first["periods_ahead"], first["model_version"]) == ("F183", 1, 3)
