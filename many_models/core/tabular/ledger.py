@@ -21,10 +21,12 @@ from many_models.core.tabular.use_case import TabularUseCase
 class TrainedModel:
     """What training made of one group: ``metrics`` of each candidate on the rows held out.
 
-    ``evaluated_from`` is the first time among those ``holdout_rows``.
+    ``ratings`` are what it was chosen by: the metric of each on other rows. ``evaluated_from`` is
+    the first time among those ``holdout_rows``.
     """
 
     candidate: str
+    ratings: Mapping[str, float]
     metrics: Mapping[str, Mapping[str, float]]
     holdout_rows: int
     evaluated_from: np.datetime64
@@ -70,6 +72,7 @@ def training_schema(use_case: TabularUseCase) -> pa.Schema:
             ("score", pa.float64()),
             ("baseline_score", pa.float64()),
             ("candidate_scores", pa.string()),
+            ("candidate_ratings", pa.string()),
             *((name, pa.float64()) for name in metrics),
             *((f"baseline_{name}", pa.float64()) for name in metrics),
             ("candidate_metrics", pa.string()),
@@ -118,12 +121,14 @@ def _figures(model: TrainedModel, use_case: TabularUseCase) -> dict[str, object]
         candidate: {name: value for name, value in figures.items() if math.isfinite(value)}
         for candidate, figures in model.metrics.items()
     }
+    ratings = {c: rating for c, rating in model.ratings.items() if math.isfinite(rating)}
     scores = {c: f[use_case.metric] for c, f in finite.items() if use_case.metric in f}
     return {
         "candidate": model.candidate,
         "score": own[use_case.metric],
         "baseline_score": baseline[use_case.metric],
         "candidate_scores": json.dumps(scores),
+        "candidate_ratings": json.dumps(ratings),
         **own,
         **{f"baseline_{name}": value for name, value in baseline.items()},
         "candidate_metrics": json.dumps(finite),

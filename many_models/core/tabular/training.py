@@ -1,4 +1,4 @@
-"""Training one shard of rows: screen, hold out, choose, refit; one outcome for every group.
+"""Training one shard of rows: screen, let candidates compete, refit; one outcome for every group.
 
 Pure, and group by group: whatever goes wrong with one becomes its own row in the ledger.
 """
@@ -9,24 +9,20 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from many_models.core.dataset import Flags, Ints, Problem
+from many_models.core.dataset import Ints, Problem
 from many_models.core.ledger import Status
+from many_models.core.tabular.contest import Contest
 from many_models.core.tabular.dataset import Rows, read_rows
-from many_models.core.tabular.holdout import choose_holdout
 from many_models.core.tabular.ledger import TabularOutcome, TrainedModel, training_table
-from many_models.core.tabular.metrics import measure_classes, measure_numbers
 from many_models.core.tabular.model import (
     Target,
     dump_model,
     encode_classes,
     fit_candidate,
     make_model,
-    predict_probabilities,
-    predict_target,
 )
 from many_models.core.tabular.use_case import TabularUseCase
 
@@ -85,19 +81,18 @@ class _Trainer:
         classes, target = encode_classes(self.rows.target[labelled], self.use_case)
         if reason := self._reason_to_skip(classes, target):
             return None, reason
-        times = self.rows.times[labelled]
-        strata = target.astype(np.int64) if classes else None
-        held = choose_holdout(times, strata, self.use_case.validation.holdout)
+        times, features = self.rows.times[labelled], self.rows.features.iloc[labelled]
+        contest = Contest(self.use_case, features, target, classes, times)
+        held = contest.hold_out()
         if held.all() or not held.any():
             text = f"the holdout takes {int(held.sum())} of {len(held)} rows"
             return None, Problem("no_holdout", text)
-        features = self.rows.features.iloc[labelled]
-        figures, errors = self._compete(features, target, classes, held)
+        figures, ratings = contest.measure(held), contest.rate(held)
         baseline, metric = self.use_case.baseline, self.use_case.metric
         if not np.isfinite(figures.get(baseline, {}).get(metric, np.nan)):
             text = f"{metric} of {baseline} is undefined on the holdout"
             return None, Problem("undefined_score", text)
-        winner = self._choose(figures)
+        winner = contest.choose(ratings, figures)
         fitted = winner, fit_candidate(self.use_case, winner, features, target)
         seen = self.origin, len(labelled)
         payload, digest = dump_model(
@@ -105,6 +100,7 @@ class _Trainer:
         )
         model = TrainedModel(
             candidate=winner,
+            ratings=ratings,
             metrics=figures,
             holdout_rows=int(held.sum()),
             evaluated_from=times[held].min(),
@@ -112,7 +108,7 @@ class _Trainer:
             payload=payload,
             payload_sha256=digest,
         )
-        failed = "; ".join(f"{name}: {text}" for name, text in errors.items())
+        failed = "; ".join(f"{name}: {text}" for name, text in contest.errors.items())
         return model, Problem("candidate_failed", failed) if failed else None
 
     def _reason_to_skip(self, classes: tuple[str, ...], target: Target) -> Problem | None:
@@ -125,42 +121,3 @@ class _Trainer:
             reason = "one_class" if classes else "constant_target"
             return Problem(reason, f"{self.use_case.target} is {value} in all rows")
         return None
-
-    def _compete(
-        self, features: pd.DataFrame, target: Target, classes: tuple[str, ...], held: Flags
-    ) -> tuple[Figures, dict[str, str]]:
-        """Metrics of each candidate on the rows held out, and the errors of those that failed."""
-        figures: Figures = {}
-        errors: dict[str, str] = {}
-        for name in self.use_case.candidate_names:
-            try:
-                fitted = fit_candidate(self.use_case, name, features[~held], target[~held])
-                predicted = predict_target(fitted, features[held])
-                if not classes:
-                    figures[name] = measure_numbers(
-                        target[held].astype(np.float64), predicted.astype(np.float64)
-                    )
-                    continue
-                figures[name] = measure_classes(
-                    target[held].astype(np.int64),
-                    predicted.astype(np.int64),
-                    predict_probabilities(fitted, features[held], len(classes)),
-                    self._positive(classes),
-                )
-            except Exception as error:  # a candidate's own failure; the others go on
-                errors[name] = f"{type(error).__name__}: {error}"
-        return figures, errors
-
-    def _positive(self, classes: tuple[str, ...]) -> int | None:
-        """Number of the class that F1 is about; one that no row has is never found."""
-        positive = self.use_case.validation.positive_class
-        if positive is None:
-            return None
-        return classes.index(positive) if positive in classes else len(classes)
-
-    def _choose(self, figures: Figures) -> str:
-        """The best by the metric; the baseline, or else the first named, where several are."""
-        sign = -1 if self.use_case.higher_is_better else 1
-        scores = {name: sign * f[self.use_case.metric] for name, f in figures.items()}
-        usable = [name for name, score in scores.items() if np.isfinite(score)]
-        return min(usable, key=lambda name: (scores[name], name != self.use_case.baseline))

@@ -161,3 +161,22 @@ def test_a_shard_without_rows_has_no_outcomes() -> None:
     use_case = make_flights()
     empty: pa.Table = shard_of(use_case, {})
     assert train_shard(empty, use_case, partition="JFK", trained_through=THROUGH).num_rows == 0
+
+
+def test_the_holdout_has_no_say_in_the_choice() -> None:
+    use_case, route = make_flights(candidates="auto"), make_route()
+    turned = ["on time" if text == "late" else "late" for text in route["late"][160:]]
+    first, second = (
+        train(use_case, {JFK: make_route(late=late)})[0]
+        for late in (route["late"], [*route["late"][:160], *turned])
+    )
+    assert first["candidate_ratings"] == second["candidate_ratings"]
+    assert first["candidate"] == second["candidate"] != "majority_class"
+    assert first["score"] > 0.9 > 0.1 > second["score"]
+
+
+def test_rows_that_cannot_be_divided_twice_get_the_baseline() -> None:
+    first, last = make_route()["departs"][0], make_route()["departs"][-1]
+    row = train(make_flights(), {JFK: make_route(departs=[*[first] * 150, *[last] * 50])})[0]
+    assert (row["status"], row["candidate"]) == ("trained", "majority_class")
+    assert (row["holdout_rows"], row["candidate_ratings"]) == (50, "{}")
