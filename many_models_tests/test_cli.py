@@ -152,7 +152,13 @@ def test_a_missing_java_is_said_before_anything_starts(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["run", "grocery", "--no-such"], ["simulate", "--days", "0"], ["no-such"]],
+    [
+        ["run"],
+        ["run", "grocery", "--no-such"],
+        ["demo", "no-such"],
+        ["simulate", "--days", "0"],
+        ["no-such"],
+    ],
 )
 def test_a_misused_command_ends_with_two(arguments: list[str]) -> None:
     assert call(*arguments).exit_code == 2

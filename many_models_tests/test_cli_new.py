@@ -47,7 +47,9 @@ def run(*arguments: str, answers: str = "") -> Result:
 def written(*arguments: str, answers: str = "", path: str = "shop.yaml") -> UseCase:
     result = run(*arguments, answers=answers)
     assert result.exception is None, result.exception or result.output
-    return load_use_case(Path(path))
+    found = load_use_case(Path(path))
+    assert isinstance(found, UseCase)
+    return found
 
 
 def refused(*arguments: str) -> ManyModelsError:
@@ -181,6 +183,7 @@ def test_only_what_no_flag_gave_is_asked(shop: str) -> None:
     assert result.exception is None, result.output
     assert "Target" not in result.output and "Name of" not in result.output
     found = load_use_case(Path("corner.yaml"))
+    assert isinstance(found, UseCase)
     assert (found.keys, found.gaps, found.partitioning.by) == (
         ("store_id", "item"),
         "missing",

@@ -45,8 +45,13 @@ def _trained(make: Make, use_case: UseCase) -> Pipeline:
     return pipeline
 
 
+def _forecast(pipeline: Pipeline) -> UseCase:
+    assert isinstance(pipeline.use_case, UseCase)
+    return pipeline.use_case
+
+
 def _add_week(pipeline: Pipeline) -> None:
-    use_case = pipeline.use_case
+    use_case = _forecast(pipeline)
     week: dict[tuple[str, ...], Columns] = {
         ("s1", item): _weeks(use_case, HORIZON, start=DAYS, seed=i)
         for i, item in enumerate(("a", "b"))
@@ -127,7 +132,7 @@ def test_a_champion_that_has_seen_the_data_is_not_measured_on_it(make_pipeline: 
     champions = pipeline.production.champions("sales")
     assert len(champions) == 2
     measured = measure_champions(
-        pipeline.use_case,
+        _forecast(pipeline),
         champions,
         spark=pipeline.spark,
         lake=pipeline.lake,

@@ -27,8 +27,8 @@ PROMOTION: dict[str, dict[str, Any]] = {
 }
 
 
-def route(seed: int = 0, known: int = KNOWN, **columns: Any) -> Columns:
-    made = make_route(COUNT, seed, **columns)
+def route(seed: int = 0, *, known: int = KNOWN, changed: Columns | None = None) -> Columns:
+    made = make_route(COUNT, seed, **(changed or {}))
     hidden = {n: [*made[n][:known], *[None] * (COUNT - known)] for n in ("late", "delay")}
     return {**made, **hidden}
 
@@ -41,9 +41,9 @@ def routes(target: str) -> dict[tuple[str, ...], Columns]:
         ("JFK", "LAX"): route(),
         ("JFK", "SFO"): route(1),
         ("EWR", "LAX"): route(2),
-        ("EWR", "noise"): route(3, **noise),
+        ("EWR", "noise"): route(3, changed=noise),
         ("EWR", "young"): route(4, known=20),
-        ("EWR", "broken"): route(5, wind=[float("inf")] * COUNT),
+        ("EWR", "broken"): route(5, changed={"wind": [float("inf")] * COUNT}),
     }
     return {
         key: {name: v for name, v in columns.items() if name not in {"late", "delay"} - {target}}

@@ -38,7 +38,9 @@ PROPOSAL = Proposal(
 
 
 def read(proposal: Proposal) -> UseCase:
-    return parse_use_case(write_use_case(proposal), name="test")
+    found = parse_use_case(write_use_case(proposal), name="test")
+    assert isinstance(found, UseCase)
+    return found
 
 
 def test_what_is_proposed_is_what_the_file_says() -> None:
