@@ -24,7 +24,7 @@ def test_every_problem_has_all_that_the_steps_ask_of_a_shape(problem: str) -> No
     ledger = shape.training_schema(use_case).names
     judged = ["partition", "group_key", "status", "reason", "candidate", "score", "baseline_score"]
     assert {*judged, "evaluated_from", "trained_through", "payload", *use_case.keys} <= {*ledger}
-    assert {*shape.figures, *shape.parameters, use_case.metric} <= {*ledger}
+    assert {*shape.figures(use_case), *shape.parameters, use_case.metric} <= {*ledger}
     found = {"origin", "time", "prediction", "source", "model_name", "model_version"}
     assert found <= {*shape.prediction_schema(use_case).names}
     assert {"origin", "source", "reason"} <= {*shape.scoring_schema(use_case).names}
