@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.spark, pytest.mark.mlflow]
 
 SIZE = ["--stores", "2", "--items", "3", "--days", "300", "--seed", "5"]
 NEW_EACH_RUN = {
-    *("run_id", "trained_at", "seconds", "data_version", "model_version", "model_run_id"),
-    *("decided_at", "champion_version"),
+    *("run_id", "trained_at", "seconds", "core_seconds", "data_version"),
+    *("model_version", "model_run_id", "decided_at", "champion_version"),
 }
 PROGRESS = re.compile(r" *\d+\.\d s  .+")
 FIGURE = re.compile(r"[a-z_ ]+ +([\d,.]+( s)?|\d{4}-\d{2}-\d{2})|")

@@ -6,8 +6,7 @@ on its own; a group that is too young for a fold has NaN there.
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,7 +14,9 @@ from many_models.core.candidates.auto import choose
 from many_models.core.candidates.catalogue import CANDIDATES
 from many_models.core.candidates.ensemble import backtest_ensembles
 from many_models.core.candidates.port import FittedCandidate, Outlook, Sample, forecast
-from many_models.core.dataset import Floats, Ints
+from many_models.core.cost import Cost, Stopwatch
+from many_models.core.dataset import Floats, Ints, Problem
+from many_models.core.failure import describe_error
 from many_models.core.features import FeatureSpec, seasonal_naive
 from many_models.core.metrics import Scale
 from many_models.core.panel import Panel
@@ -30,7 +31,7 @@ class Backtest:
     """Forecasts of ``G`` groups at ``F`` origins over the horizon ``H``.
 
     ``actual`` and each of ``forecasts`` are (G, F, H), NaN in groups that a candidate was not tried
-    on; ``members`` names each group's, of its ensembles; ``seconds`` (G) the time spent on a group;
+    on; ``members`` names each group's, of its ensembles; ``costs`` (G) what was spent on each;
     ``errors`` what went wrong, by group and candidate. A candidate that fails in one fold has NaN
     in all of the group's: it must not be judged on fewer folds than its rivals.
     """
@@ -39,9 +40,9 @@ class Backtest:
     actual: Floats
     forecasts: dict[str, Floats]
     scale: Scale
-    seconds: Floats
-    errors: dict[int, dict[str, str]]
+    errors: dict[int, dict[str, Problem]]
     members: dict[int, tuple[str, ...]]
+    costs: list[Cost] = field(default_factory=list)
 
     def of(self, name: str) -> Floats:
         """Forecasts of one candidate, to be filled in."""
@@ -81,16 +82,15 @@ def run_backtest(panel: Panel, features: Floats, use_case: UseCase) -> Backtest:
         actual=panel.values_at(panel.target, ahead),
         forecasts={},
         scale=Scale(np.full(groups, np.nan), np.full(groups, np.nan)),
-        seconds=np.zeros(groups),
         errors={},
         members={},
     )
     for group in range(groups):
-        started = time.perf_counter()
+        watch = Stopwatch()
         folds = np.flatnonzero(old_enough[group])
         if len(folds):
             _backtest_group(result, group, folds, panel, features, naive[group], use_case)
-        result.seconds[group] = time.perf_counter() - started
+        result.costs.append(watch.read())
     return result
 
 
@@ -125,7 +125,7 @@ def _backtest_group(
                 forecasts[group, fold] = forecast(fitted, outlook, use_case.prediction_floor)
         except Exception as error:  # the group's to report, not the shard's to fail by
             forecasts[group] = np.nan
-            result.errors.setdefault(group, {})[name] = f"{type(error).__name__}: {error}"
+            result.errors.setdefault(group, {})[name] = describe_error("candidate_failed", error)
     if use_case.ensembles:
         _add_ensembles(result, group, folds)
 

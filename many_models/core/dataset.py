@@ -26,10 +26,14 @@ NEVER = np.iinfo(np.int64).max  # later than every forecast origin
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a group cannot be used: a stable reason for queries, a sentence for people."""
+    """Why a group cannot be used: a stable reason for queries, a sentence for people.
+
+    ``traceback`` is the text of one, where an exception was the cause.
+    """
 
     reason: str
     error: str
+    traceback: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,18 @@ def run_isolated(
     periods: Ints,
     work: Callable[[Ints], dict[int, Outcome]],
     blame: Callable[[int, Exception], Outcome],
+    groups_at_once: int | None = None,
 ) -> dict[int, Outcome]:
     """Outcome of every group: of ``work`` on a batch, or, where it raises, on each half in turn.
 
     A batch is full when its groups span ``PERIODS_AT_ONCE`` by ``periods``, the length of each: a
-    shard is sized by its rows, which say little of a group that sells once a month. ``blame`` makes
-    the outcome of a group on which ``work`` raises even when it stands alone.
+    shard is sized by its rows, which say little of a group that sells once a month. Nor does it
+    have more than ``groups_at_once``, if given. ``blame`` makes the outcome of a group on which
+    ``work`` raises even when it stands alone.
     """
     batch = np.cumsum(periods) // PERIODS_AT_ONCE
+    if groups_at_once:
+        batch = batch * len(groups) + np.arange(len(groups)) // groups_at_once
     outcomes: dict[int, Outcome] = {}
     for members in np.split(groups, np.flatnonzero(np.diff(batch)) + 1):
         outcomes |= _run_halved(members, work, blame)

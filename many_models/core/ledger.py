@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from many_models.core.cost import NO_COST, Cost
 from many_models.core.dataset import Problem
 from many_models.core.keys import group_key
 from many_models.core.metrics import METRICS
@@ -51,7 +52,7 @@ class GroupOutcome:
     observations: int
     first_time: np.datetime64 | None
     last_time: np.datetime64 | None
-    seconds: float
+    cost: Cost = NO_COST
     problem: Problem | None = None
     training: Training | None = None
 
@@ -68,6 +69,7 @@ def training_schema(use_case: UseCase) -> pa.Schema:
             ("status", pa.string()),
             ("reason", pa.string()),
             ("error", pa.string()),
+            ("traceback", pa.string()),
             ("observations", pa.int64()),
             ("first_time", time),
             ("last_time", time),
@@ -82,6 +84,7 @@ def training_schema(use_case: UseCase) -> pa.Schema:
             ("folds", pa.int64()),
             ("evaluated_from", time),
             ("seconds", pa.float64()),
+            ("core_seconds", pa.float64()),
             ("payload_sha256", pa.string()),
             ("payload_bytes", pa.int64()),
             ("payload", pa.binary()),
@@ -113,11 +116,13 @@ def training_table(
                 "status": outcome.status,
                 "reason": problem.get("reason"),
                 "error": problem.get("error"),
+                "traceback": problem.get("traceback"),
                 "observations": outcome.observations,
                 "first_time": outcome.first_time,
                 "last_time": outcome.last_time,
                 "trained_through": trained_through,
-                "seconds": outcome.seconds,
+                "seconds": outcome.cost.seconds,
+                "core_seconds": outcome.cost.core_seconds,
                 "payload_bytes": len(training["payload"]) if training else None,
             }
         )

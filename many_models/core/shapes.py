@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from many_models.core import ledger, metrics, model, scoring, training
+from many_models.core.cost import Allowance
 from many_models.core.scoring import Champion
 from many_models.core.tabular import ledger as tabular_ledger
 from many_models.core.tabular import metrics as tabular_metrics
@@ -34,7 +35,13 @@ class Model(Protocol):
 
 class TrainShard(Protocol):
     def __call__(
-        self, table: pa.Table, use_case: Any, *, partition: str, trained_through: np.datetime64
+        self,
+        table: pa.Table,
+        use_case: Any,
+        *,
+        partition: str,
+        trained_through: np.datetime64,
+        allowance: Allowance | None = None,
     ) -> pa.Table: ...
 
 

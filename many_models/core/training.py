@@ -7,7 +7,6 @@ go through at once; when that fails, they are halved until the group at fault st
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +16,9 @@ import pyarrow as pa
 from many_models.core.backtest import Backtest, fit_candidate, run_backtest
 from many_models.core.candidates.ensemble import ENSEMBLES, MEDIAN, Ensemble, weigh
 from many_models.core.candidates.port import FittedCandidate, Sample
+from many_models.core.cost import NO_COST, Allowance, Cost, Stopwatch
 from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_dataset
+from many_models.core.failure import describe_error, describe_failures
 from many_models.core.features import FeatureSpec, build_features
 from many_models.core.isolation import run_isolated
 from many_models.core.ledger import GroupOutcome, Status, Training, training_table
@@ -28,11 +29,21 @@ from many_models.core.screening import find_reasons_to_skip
 from many_models.core.use_case import BASELINE, UseCase
 from many_models.core.winners import Winners
 
+GROUPS_BETWEEN_LOOKS = 5  # at what an allowance has left
+
 
 def train_shard(
-    table: pa.Table, use_case: UseCase, *, partition: str, trained_through: np.datetime64
+    table: pa.Table,
+    use_case: UseCase,
+    *,
+    partition: str,
+    trained_through: np.datetime64,
+    allowance: Allowance | None = None,
 ) -> pa.Table:
     """Train every group of a shard (sorted by key and time) on data through ``trained_through``.
+
+    Groups whose turn comes after the ``allowance`` is spent are skipped. Which these are changes as
+    time goes on, so that it is not always the same.
 
     Returns:
         One row per group in ``ledger.training_schema``, in the order of the shard.
@@ -45,11 +56,14 @@ def train_shard(
         **{g: shard.ended(g, "failed", p) for g, p in dataset.problems.items()},
     }
     trainable = np.setdiff1d(np.arange(len(dataset.keys)), list(outcomes))
+    if allowance:
+        trainable = np.random.default_rng(origin).permutation(trainable)
     outcomes |= run_isolated(
         trainable,
         origin + 1 - first_observed(dataset, origin)[trainable],
-        lambda groups: _train_together(shard, groups),
-        lambda group, error: shard.ended(group, "failed", _training_error(error)),
+        lambda groups: _train_together(shard, groups, allowance),
+        lambda group, error: shard.ended(group, "failed", describe_error("training_error", error)),
+        groups_at_once=GROUPS_BETWEEN_LOOKS if allowance else None,
     )
     in_order = [outcomes[group] for group in range(len(dataset.keys))]
     through = use_case.frequency.to_time(np.array([origin]))[0]
@@ -79,7 +93,7 @@ class _Shard:
         status: Status,
         problem: Problem | None = None,
         training: Training | None = None,
-        seconds: float = 0.0,
+        cost: Cost = NO_COST,
     ) -> GroupOutcome:
         count, first, last = (int(values[group]) for values in self._extent)
         times = self.use_case.frequency.to_time(np.array([first, last] if count else []))
@@ -90,26 +104,31 @@ class _Shard:
             observations=count,
             first_time=times[0] if count else None,
             last_time=times[1] if count else None,
-            seconds=seconds,
+            cost=cost,
             problem=problem,
             training=training,
         )
 
 
-def _train_together(shard: _Shard, groups: Ints) -> dict[int, GroupOutcome]:
-    started = time.perf_counter()
+def _train_together(
+    shard: _Shard, groups: Ints, allowance: Allowance | None
+) -> dict[int, GroupOutcome]:
+    if allowance and allowance.spent:
+        late = allowance.explain()
+        return {group: shard.ended(group, "skipped", late) for group in groups.tolist()}
+    watch = Stopwatch()
     panel = build_panel(shard.dataset, groups, shard.use_case, origin=shard.origin)
     features = build_features(panel, FeatureSpec.of(shard.use_case))
-    shared_seconds = (time.perf_counter() - started) / len(groups)
+    shared = watch.read().shared_by(len(groups))
     backtest = run_backtest(panel, features, shard.use_case)
     contest = _Contest(panel, features, backtest, shard.use_case)
     outcomes = {}
     for index, group in enumerate(groups.tolist()):
-        begun = time.perf_counter()
+        watch = Stopwatch()
         training, problem = contest.decide(index, shard.dataset.keys[group])
-        seconds = shared_seconds + backtest.seconds[index] + time.perf_counter() - begun
+        cost = shared + backtest.costs[index] + watch.read()
         status: Status = "trained" if training else "skipped"
-        outcomes[group] = shard.ended(group, status, problem, training, float(seconds))
+        outcomes[group] = shard.ended(group, status, problem, training, cost)
     return outcomes
 
 
@@ -154,7 +173,7 @@ class _Contest:
             payload=payload,
             payload_sha256=digest,
         )
-        return training, _describe_failures(self.backtest.errors.get(index))
+        return training, describe_failures(self.backtest.errors.get(index, {}))
 
     def _refit(self, index: int, key: tuple[str, ...], candidate: str) -> ForecastModel:
         panel, spec = self.panel, FeatureSpec.of(self.use_case)
@@ -195,15 +214,3 @@ class _Contest:
 def _mean_size(residuals: Floats) -> float:
     there = residuals[~np.isnan(residuals)]
     return float(np.abs(there).mean()) if len(there) else np.nan
-
-
-def _training_error(error: Exception) -> Problem:
-    return Problem("training_error", f"{type(error).__name__}: {error}")
-
-
-def _describe_failures(errors: dict[str, str] | None) -> Problem | None:
-    if not errors:
-        return None
-    return Problem(
-        "candidate_failed", "; ".join(f"{name}: {text}" for name, text in errors.items())
-    )

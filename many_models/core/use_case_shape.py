@@ -96,6 +96,10 @@ class AnyUseCase(Section, ABC):
     partitioning: Partitioning
     time: RowTime
     target: Identifier
+    core_minutes: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="what a run may spend on training; groups whose turn comes later are skipped",
+    )
     promotion: PromotionRules = PromotionRules()
 
     @model_validator(mode="after")

@@ -72,6 +72,7 @@ def build_trained_models(
             metadata={
                 "registry_writer": str(registry.writer),
                 "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
+                "core_minutes": (pc.sum(ledger["core_seconds"]).as_py() or 0.0) / 60,
                 "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
             }
         )

@@ -25,7 +25,7 @@ from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.packing import Packing
 from many_models.adapters.registry.packs import MODELS_A_PACK
-from many_models.adapters.spark.shard_work import TrainedShard, train_task
+from many_models.adapters.spark.shard_work import TrainedShard, TrainingTask, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.keys import model_name
 from many_models.core.registration import (
@@ -73,9 +73,9 @@ def train_partitions(
     with lake.scratch(use_case, "training") as scratch:
         results_of_bundles = run_tasks(
             spark,
-            _bundle(manifest.shards, spark),
+            _plan(manifest.shards, use_case, spark),
             partial(train_task, use_case=use_case, folder=scratch.uri, packing=packing),
-            lambda bundle: sum(shard.groups for shard in bundle),
+            lambda task: task.groups,
             Progress("trained", groups),
         )
         trained = [shard for bundle in results_of_bundles for shard in bundle]
@@ -86,10 +86,20 @@ def train_partitions(
     return ledger
 
 
-def _bundle(shards: Sequence[Shard], spark: SparkSession) -> list[tuple[Shard, ...]]:
-    """Shards of one Spark task each: as many as fill a pack, but enough tasks for every core."""
+def _plan(shards: Sequence[Shard], use_case: AnyUseCase, spark: SparkSession) -> list[TrainingTask]:
+    """Spark tasks: shards enough to fill a pack, but tasks enough for every core.
+
+    Each shard has its part of the run's budget, by its rows.
+    """
     bundles_min = spark.sparkContext.defaultParallelism * BUNDLES_A_CORE
-    return bundle_shards(shards, groups_max=MODELS_A_PACK, bundles_min=bundles_min)
+    bundles = bundle_shards(shards, groups_max=MODELS_A_PACK, bundles_min=bundles_min)
+    if use_case.core_minutes is None:
+        return [TrainingTask(bundle) for bundle in bundles]
+    seconds_a_row = 60 * use_case.core_minutes / max(sum(shard.rows for shard in shards), 1)
+    return [
+        TrainingTask(bundle, tuple(seconds_a_row * shard.rows for shard in bundle))
+        for bundle in bundles
+    ]
 
 
 def _find_packing(use_case: AnyUseCase, registry: MlflowRegistry) -> Packing | None:

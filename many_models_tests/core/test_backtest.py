@@ -72,6 +72,10 @@ def _backtest(use_case: UseCase, *targets: Any, back: int = 0) -> tuple[Backtest
     return run_backtest(panel, features, use_case), origin
 
 
+def _errors(test: Backtest) -> dict[int, dict[str, str]]:
+    return {group: {n: p.error for n, p in found.items()} for group, found in test.errors.items()}
+
+
 def test_folds_go_back_from_the_last_horizon_by_the_step() -> None:
     assert fold_origins(make_use_case(), 100).tolist() == [93, 86, 79]
     stepped = make_use_case(validation={"folds": 4, "step": 2})
@@ -141,7 +145,7 @@ def test_a_candidate_that_fails_in_one_fold_is_judged_on_none(
     monkeypatch.setitem(CANDIDATES, "ridge", fails_once)
     values = [float(n % 9) for n in range(60)]
     test, _ = _backtest(make_use_case(candidates=TWO), values, values)
-    assert test.errors == {0: {"ridge": "RuntimeError: out of luck"}}
+    assert _errors(test) == {0: {"ridge": "RuntimeError: out of luck"}}
     assert np.isnan(test.forecasts["ridge"][0]).all()
     assert np.isfinite(test.forecasts["ridge"][1]).all()
     assert np.isfinite(test.forecasts["seasonal_naive"]).all()
@@ -155,7 +159,7 @@ def test_a_candidate_whose_forecast_is_not_finite_has_failed(
 
     monkeypatch.setitem(CANDIDATES, "ridge", fit)
     test, _ = _backtest(make_use_case(candidates=TWO), [float(n % 9) for n in range(60)])
-    assert test.errors == {0: {"ridge": "ValueError: the forecast is not finite"}}
+    assert _errors(test) == {0: {"ridge": "ValueError: the forecast is not finite"}}
     assert np.isnan(test.forecasts["ridge"]).all()
 
 
@@ -250,5 +254,5 @@ def test_a_candidate_is_not_fitted_on_a_handful_of_rows() -> None:
 def test_time_is_counted_for_every_group() -> None:
     values = [float(n % 9) for n in range(60)]
     test, _ = _backtest(make_use_case(candidates=TWO), values, values[:8])
-    assert (test.seconds >= 0).all()
-    assert test.seconds.shape == (2,)
+    assert len(test.costs) == 2
+    assert all(cost.seconds > 0 and cost.core_seconds >= 0 for cost in test.costs)

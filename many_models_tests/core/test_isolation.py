@@ -54,5 +54,11 @@ def test_groups_that_are_long_go_through_in_batches() -> None:
     assert sorted(group for batch in work.batches for group in batch) == list(range(10))
 
 
+def test_batches_can_be_of_a_few_groups() -> None:
+    work = Work()
+    run_isolated(np.arange(7), np.full(7, 10), work, lambda group, error: "", groups_at_once=3)
+    assert work.batches == [[0, 1, 2], [3, 4, 5], [6]]
+
+
 def test_a_group_that_is_longer_than_a_batch_still_goes_through() -> None:
     assert len(_run(Work(), 3, periods=PERIODS_AT_ONCE * 5)) == 3

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 
+from many_models.core.cost import Cost
 from many_models.core.dataset import Problem
 from many_models.core.ledger import GroupOutcome, Training, training_schema, training_table
 from many_models.core.metrics import METRICS
@@ -18,7 +19,7 @@ SKIPPED = GroupOutcome(
     observations=0,
     first_time=None,
     last_time=None,
-    seconds=0.25,
+    cost=Cost(seconds=0.25, core_seconds=0.2),
     problem=Problem("too_few_observations", "0 observations"),
 )
 TRAINED = replace(
@@ -67,6 +68,7 @@ def test_a_skipped_group_has_its_reason_and_nothing_of_a_model() -> None:
         "observations": 0,
         "trained_through": datetime(2024, 1, 6),
         "seconds": 0.25,
+        "core_seconds": 0.2,
     }
 
 

@@ -14,13 +14,14 @@ import pytest
 
 from many_models.core.candidates.catalogue import CANDIDATES
 from many_models.core.candidates.port import Outlook, Sample
+from many_models.core.cost import Allowance
 from many_models.core.dataset import Floats, Ints
 from many_models.core.intervals import calibrate
 from many_models.core.ledger import training_schema
 from many_models.core.metrics import METRICS
 from many_models.core.model import ForecastModel, load_model
 from many_models.core.panel import Panel, build_panel
-from many_models.core.training import train_shard
+from many_models.core.training import GROUPS_BETWEEN_LOOKS, train_shard
 from many_models.core.use_case import UseCase
 from many_models_tests.fakes import (
     Columns,
@@ -279,6 +280,41 @@ def test_where_the_metric_takes_two_folds_a_group_with_one_is_not_trained() -> N
     assert np.isfinite(_model(row).halfwidths).all()
 
 
+class _Turns(Allowance):
+    """Lasts for so many looks, where a real one lasts for core-seconds."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__(1.0)
+        self._looks = looks
+
+    @property
+    def left(self) -> float:
+        self._looks -= 1
+        return float(self._looks + 1)
+
+
+def test_when_the_budget_is_spent_the_rest_is_skipped_and_says_so() -> None:
+    series = make_series(LINEAR, START, noisy_weeks(150))
+    shard = make_shard(LINEAR, {("1", f"{number:02d}"): series for number in range(12)})
+
+    def train(looks: int, end: np.datetime64 = END) -> list[dict[str, Any]]:
+        allowance = _Turns(looks)
+        options: Any = {"partition": "p", "trained_through": end, "allowance": allowance}
+        rows: list[dict[str, Any]] = train_shard(shard, LINEAR, **options).to_pylist()
+        return rows
+
+    rows = train(2)
+    assert [row["item"] for row in rows] == [f"{number:02d}" for number in range(12)]
+    trained = [row for row in rows if row["status"] == "trained"]
+    late = [row for row in rows if row["status"] == "skipped"]
+    assert (len(trained), len(late)) == (2 * GROUPS_BETWEEN_LOOKS, 2)
+    assert {row["reason"] for row in late} == {"budget_spent"}
+    assert all("core_minutes" in row["error"] and row["observations"] == 150 for row in late)
+    assert {row["payload_sha256"] for row in trained} <= {r["payload_sha256"] for r in train(9)}
+    others = {r["item"] for r in train(2, END - 1) if r["status"] == "skipped"}
+    assert others != {row["item"] for row in late}
+
+
 def test_a_candidate_that_fails_is_reported_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -290,6 +326,7 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on(
     assert (row["status"], row["candidate"]) == ("trained", "seasonal_naive")
     assert row["reason"] == "candidate_failed"
     assert row["error"] == "ridge: ArithmeticError: no luck"
+    assert "in fail" in row["traceback"]
     assert set(json.loads(row["candidate_scores"])) == {"seasonal_naive"}
 
 
@@ -305,6 +342,7 @@ def test_a_group_on_which_all_else_fails_is_one_failed_row(monkeypatch: pytest.M
     assert [row["status"] for row in rows] == ["trained"] * 2 + ["failed"] + ["trained"] * 2
     assert rows[2]["reason"] == "training_error"
     assert rows[2]["error"] == "MemoryError: group 2 is too much"
+    assert "in build" in rows[2]["traceback"]
     assert rows[2]["observations"] == 150
 
 

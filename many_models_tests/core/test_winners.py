@@ -22,7 +22,6 @@ def _winners(naive: Floats, ridge: Floats, actual: float = 0.0) -> Winners:
         actual=np.full(naive.shape, actual),
         forecasts={"seasonal_naive": actual + naive, "ridge": actual + ridge},
         scale=Scale(np.ones(groups), np.ones(groups)),
-        seconds=np.zeros(groups),
         errors={},
         members={},
     )

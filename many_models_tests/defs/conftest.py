@@ -124,6 +124,7 @@ class Platform:
                 "status": "trained",
                 "candidate": "ridge",
                 "score": 0.5,
+                "core_seconds": 90.0,
                 "run_id": run.run_id,
                 "trained_at": run.started.replace(tzinfo=None),
             }

@@ -84,4 +84,6 @@ def test_its_page_says_how_the_models_were_registered(
     registry_writer: str, instance: dg.DagsterInstance
 ) -> None:
     asset = build_trained_models(make_use_case(), dg.AssetKey("grouped_datasets"))
-    assert materialize(asset, instance, "a")["registry_writer"] == registry_writer
+    metadata = materialize(asset, instance, "a")
+    assert metadata["registry_writer"] == registry_writer
+    assert metadata["core_minutes"] == 1.5

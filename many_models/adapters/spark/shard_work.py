@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
 from many_models.adapters.registry.model_artifact import load_payload
 from many_models.adapters.registry.packing import Packing
+from many_models.core.cost import Allowance
 from many_models.core.errors import RegistryError
 from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion, StoredModel
 from many_models.core.scoring import Champion
@@ -25,6 +26,18 @@ from many_models.core.sharding import Shard
 from many_models.core.use_case_shape import AnyUseCase
 
 _STORED = pa.struct([(field.name, pa.string()) for field in fields(StoredModel)])
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """Some shards; ``core_seconds`` allowed for each, none where the run has no budget."""
+
+    shards: tuple[Shard, ...]
+    core_seconds: tuple[float, ...] = ()
+
+    @property
+    def groups(self) -> int:
+        return sum(shard.groups for shard in self.shards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +85,9 @@ class ScoredShard:
 
 
 def train_task(
-    shards: Sequence[Shard], use_case: AnyUseCase, folder: str, packing: Packing | None
+    task: TrainingTask, use_case: AnyUseCase, folder: str, packing: Packing | None
 ) -> list[TrainedShard]:
-    """Train some shards, one after the other, and leave a result of each in ``folder``.
+    """Train a task's shards, one after the other, and leave a result of each in ``folder``.
 
     With ``packing`` the models are in packs, and there for good, when this returns; a task that
     fails or is killed leaves at worst packs that nobody speaks of.
@@ -83,22 +96,29 @@ def train_task(
         OSError: a pack cannot be written from here.
     """
     if packing is None:
-        return [_train(shard, use_case, folder, lambda result: result) for shard in shards]
+        return list(_train(task, use_case, folder, lambda result: result))
     with packing.open() as store:
-        return [_train(shard, use_case, folder, partial(_pack, store)) for shard in shards]
+        return list(_train(task, use_case, folder, partial(_pack, store)))
 
 
 def _train(
-    shard: Shard, use_case: AnyUseCase, folder: str, place: Callable[[pa.Table], pa.Table]
-) -> TrainedShard:
-    result = place(
-        shape_of(use_case).train_shard(
+    task: TrainingTask, use_case: AnyUseCase, folder: str, place: Callable[[pa.Table], pa.Table]
+) -> Iterator[TrainedShard]:
+    left = 0.0  # of what the shards before were allowed
+    for number, shard in enumerate(task.shards):
+        allowance = Allowance(task.core_seconds[number] + left) if task.core_seconds else None
+        result = shape_of(use_case).train_shard(
             read_parquet(shard.path),
             use_case,
             partition=shard.partition,
             trained_through=np.datetime64(shard.data_through),
+            allowance=allowance,
         )
-    )
+        yield _leave(place(result), shard, folder)
+        left = allowance.left if allowance else 0.0
+
+
+def _leave(result: pa.Table, shard: Shard, folder: str) -> TrainedShard:
     path = f"{folder}/trained-{shard.number}-{uuid.uuid4().hex}.parquet"
     write_parquet(result, path)
     return TrainedShard(shard.partition, path, Counter(result["status"].to_pylist()))

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from many_models.core.dataset import Flags, Ints
+from many_models.core.dataset import Flags, Ints, Problem
+from many_models.core.failure import describe_error
 from many_models.core.tabular.holdout import choose_holdout
 from many_models.core.tabular.metrics import measure_classes, measure_numbers
 from many_models.core.tabular.model import (
@@ -39,7 +40,7 @@ class Contest:
     target: Target
     classes: tuple[str, ...]
     times: NDArray[np.datetime64]
-    errors: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, Problem] = field(default_factory=dict)
 
     def hold_out(self) -> Flags:
         """The rows (n) that candidates are judged on."""
@@ -83,7 +84,7 @@ class Contest:
             try:
                 figures[name] = self._measure_one(name, learnt, judged)
             except Exception as error:  # a candidate's own failure; the others go on
-                self.errors[name] = f"{type(error).__name__}: {error}"
+                self.errors[name] = describe_error("candidate_failed", error)
         return figures
 
     def _measure_one(self, name: str, learnt: Ints, judged: Ints) -> dict[str, float]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from many_models.core.cost import NO_COST, Cost
 from many_models.core.dataset import Problem
 from many_models.core.keys import group_key
 from many_models.core.ledger import Status
@@ -48,7 +49,7 @@ class TabularOutcome:
     observations: int
     first_time: np.datetime64 | None
     last_time: np.datetime64 | None
-    seconds: float
+    cost: Cost = NO_COST
     problem: Problem | None = None
     model: TrainedModel | None = None
 
@@ -64,6 +65,7 @@ def training_schema(use_case: TabularUseCase) -> pa.Schema:
             ("status", pa.string()),
             ("reason", pa.string()),
             ("error", pa.string()),
+            ("traceback", pa.string()),
             ("observations", pa.int64()),
             ("first_time", time),
             ("last_time", time),
@@ -80,6 +82,7 @@ def training_schema(use_case: TabularUseCase) -> pa.Schema:
             ("evaluated_from", time),
             ("classes", pa.int64()),
             ("seconds", pa.float64()),
+            ("core_seconds", pa.float64()),
             ("payload_sha256", pa.string()),
             ("payload_bytes", pa.int64()),
             ("payload", pa.binary()),
@@ -104,11 +107,13 @@ def training_table(
             "status": outcome.status,
             "reason": outcome.problem.reason if outcome.problem else None,
             "error": outcome.problem.error if outcome.problem else None,
+            "traceback": outcome.problem.traceback if outcome.problem else None,
             "observations": outcome.observations,
             "first_time": outcome.first_time,
             "last_time": outcome.last_time,
             "trained_through": trained_through,
-            "seconds": outcome.seconds,
+            "seconds": outcome.cost.seconds,
+            "core_seconds": outcome.cost.core_seconds,
         }
         for outcome in outcomes
     ]

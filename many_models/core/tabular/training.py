@@ -5,14 +5,15 @@ Pure, and group by group: whatever goes wrong with one becomes its own row in th
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
+from many_models.core.cost import Allowance, Stopwatch
 from many_models.core.dataset import Ints, Problem
+from many_models.core.failure import describe_error, describe_failures
 from many_models.core.ledger import Status
 from many_models.core.tabular.contest import Contest
 from many_models.core.tabular.dataset import Rows, read_rows
@@ -30,18 +31,28 @@ Figures = dict[str, dict[str, float]]
 
 
 def train_shard(
-    table: pa.Table, use_case: TabularUseCase, *, partition: str, trained_through: np.datetime64
+    table: pa.Table,
+    use_case: TabularUseCase,
+    *,
+    partition: str,
+    trained_through: np.datetime64,
+    allowance: Allowance | None = None,
 ) -> pa.Table:
     """Train every group of a shard (sorted by key) on targets through the day ``trained_through``.
+
+    Groups whose turn comes after the ``allowance`` is spent are skipped. Which these are changes as
+    time goes on, so that it is not always the same.
 
     Returns:
         One row per group in ``ledger.training_schema``, in the order of the shard.
     """
     rows = read_rows(table, use_case)
     origin = int(use_case.frequency.to_period(np.array([trained_through]))[0])
-    trainer = _Trainer(rows, use_case, origin)
+    trainer = _Trainer(rows, use_case, origin, allowance)
+    order = np.random.default_rng(origin).permutation(len(rows.keys)).tolist()
     with threadpool_limits(1):  # groups share the cores already, and sums keep their order
-        outcomes = [trainer.train(group) for group in range(len(rows.keys))]
+        found = {group: trainer.train(group) for group in order}
+    outcomes = [found[group] for group in range(len(rows.keys))]
     through = use_case.frequency.to_time(np.array([origin]))[0]
     return training_table(outcomes, use_case, partition=partition, trained_through=through)
 
@@ -53,18 +64,21 @@ class _Trainer:
     rows: Rows
     use_case: TabularUseCase
     origin: int
+    allowance: Allowance | None
 
     def train(self, group: int) -> TabularOutcome:
-        started = time.perf_counter()
+        watch = Stopwatch()
         labelled = self.rows.labelled(group, self.origin)
         status: Status = "failed"
         problem, model = self.rows.problems.get(group), None
-        if problem is None:
+        if problem is None and self.allowance and self.allowance.spent:
+            status, problem = "skipped", self.allowance.explain()
+        elif problem is None:
             try:
                 model, problem = self._train(group, labelled)
                 status = "trained" if model else "skipped"
             except Exception as error:  # whatever it is, it becomes the row of this group
-                problem = Problem("training_error", f"{type(error).__name__}: {error}")
+                problem = describe_error("training_error", error)
         times = self.rows.times[labelled]
         return TabularOutcome(
             key=self.rows.keys[group],
@@ -72,7 +86,7 @@ class _Trainer:
             observations=len(labelled),
             first_time=times.min() if len(times) else None,
             last_time=times.max() if len(times) else None,
-            seconds=time.perf_counter() - started,
+            cost=watch.read(),
             problem=problem,
             model=model,
         )
@@ -108,8 +122,7 @@ class _Trainer:
             payload=payload,
             payload_sha256=digest,
         )
-        failed = "; ".join(f"{name}: {text}" for name, text in contest.errors.items())
-        return model, Problem("candidate_failed", failed) if failed else None
+        return model, describe_failures(contest.errors)
 
     def _reason_to_skip(self, classes: tuple[str, ...], target: Target) -> Problem | None:
         least = self.use_case.validation.min_rows

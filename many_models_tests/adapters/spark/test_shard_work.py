@@ -18,6 +18,7 @@ from many_models.adapters.spark.shard_work import (
     ScoringRun,
     ScoringTask,
     TrainedShard,
+    TrainingTask,
     score_task,
     train_task,
     write_champions,
@@ -57,7 +58,7 @@ def shard(tmp_path: Path) -> Shard:
 
 @pytest.fixture
 def trained(shard: Shard, tmp_path: Path) -> TrainedShard:
-    (trained,) = train_task([shard], USE_CASE, f"{tmp_path}/scratch", None)
+    (trained,) = train_task(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", None)
     return trained
 
 
@@ -96,7 +97,7 @@ def test_a_trained_shard_has_a_row_and_a_payload_with_its_digest(trained: Traine
 def test_a_task_that_spark_runs_twice_leaves_two_files(
     shard: Shard, trained: TrainedShard, tmp_path: Path
 ) -> None:
-    (again,) = train_task([shard], USE_CASE, f"{tmp_path}/scratch", None)
+    (again,) = train_task(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", None)
     assert again.path != trained.path
     columns = ["group_key", "payload_sha256"]
     assert read_parquet(again.path, columns).equals(read_parquet(trained.path, columns))
@@ -107,7 +108,7 @@ def test_a_packed_shard_has_the_places_of_the_same_payloads(
 ) -> None:
     packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
 
-    packed = train_task([shard, shard], USE_CASE, f"{tmp_path}/scratch", packing)
+    packed = train_task(TrainingTask((shard, shard)), USE_CASE, f"{tmp_path}/scratch", packing)
 
     (pack,) = (tmp_path / "packs").iterdir()
     assert [one.statuses for one in packed] == [trained.statuses] * 2
@@ -116,7 +117,7 @@ def test_a_packed_shard_has_the_places_of_the_same_payloads(
         rows = read_parquet(one.path).to_pylist()
         for row, unpacked in zip(rows, expected, strict=True):
             stored, payload = row.pop("payload"), unpacked["payload"]
-            del row["seconds"]
+            del row["seconds"], row["core_seconds"]
             assert row.items() <= unpacked.items()
             if payload is None:
                 assert stored is None
@@ -126,12 +127,24 @@ def test_a_packed_shard_has_the_places_of_the_same_payloads(
             assert load_payload(stored["location"], stored["sha256"], row["item"]) == payload
 
 
+def test_what_a_shard_leaves_of_its_allowance_is_the_next_ones(
+    shard: Shard, tmp_path: Path
+) -> None:
+    def statuses(*core_seconds: float) -> list[dict[str, int]]:
+        task = TrainingTask((shard, shard), core_seconds)
+        return [dict(one.statuses) for one in train_task(task, USE_CASE, f"{tmp_path}/s", None)]
+
+    usual = {"trained": 2, "skipped": 1}
+    assert statuses(60.0, 0.0) == [usual, usual]
+    assert statuses(0.0, 60.0) == [{"skipped": 3}, usual]
+
+
 def test_a_task_that_fails_leaves_no_pack(shard: Shard, tmp_path: Path) -> None:
     gone = Shard("s1", 1, 1, 1, shard.data_through, f"{tmp_path}/gone.parquet")
     packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
 
     with pytest.raises(FileNotFoundError):
-        train_task([shard, gone], USE_CASE, f"{tmp_path}/scratch", packing)
+        train_task(TrainingTask((shard, gone)), USE_CASE, f"{tmp_path}/scratch", packing)
 
     assert list((tmp_path / "packs").iterdir()) == []
 
@@ -150,7 +163,7 @@ def test_a_group_whose_model_cannot_be_pickled_fails_alone(
     monkeypatch.setitem(CANDIDATES, "ridge", fit)
     packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
 
-    (packed,) = train_task([shard], USE_CASE, f"{tmp_path}/scratch", packing)
+    (packed,) = train_task(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", packing)
 
     rows = {row["item"]: row for row in read_parquet(packed.path).to_pylist()}
     assert (rows["milk"]["status"], rows["milk"]["payload"]) == ("failed", None)
@@ -162,7 +175,9 @@ def test_a_group_whose_model_cannot_be_pickled_fails_alone(
 def test_an_executor_packs_without_mlflow(shard: Shard, tmp_path: Path) -> None:
     packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
     job = tmp_path / "job"
-    job.write_bytes(pickle.dumps(([shard], USE_CASE, f"{tmp_path}/scratch", packing)))
+    job.write_bytes(
+        pickle.dumps((TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", packing))
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", TRAIN, str(job)], capture_output=True, text=True, check=False

@@ -14,7 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
-from many_models.adapters.spark.shard_work import train_task
+from many_models.adapters.spark.shard_work import TrainingTask, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.errors import LakeError
 from many_models.core.sharding import Shard
@@ -45,14 +45,15 @@ def train_all(
     progress = Progress("trained", sum(shard.groups for shard in shards))
     work = partial(train_task, use_case=use_case, folder=folder, packing=None)
     bundles = [tuple(shards[:2]), *((shard,) for shard in shards[2:])]
-    done = run_tasks(spark, bundles, work, len, progress)
+    tasks = [TrainingTask(bundle) for bundle in bundles]
+    done = run_tasks(spark, tasks, work, lambda task: task.groups, progress)
     trained = [shard for bundle in done for shard in bundle]
     rows = [row for shard in trained for row in read_parquet(shard.path).to_pylist()]
     for row in rows:
         payload = row.pop("payload")
         digest = hashlib.sha256(payload).hexdigest() if payload else None
         assert row["payload_sha256"] == digest
-        del row["seconds"]
+        del row["seconds"], row["core_seconds"]
     found: list[dict[str, object]] = json.loads(json.dumps(rows, default=str))
     return found
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from many_models.core.cost import Allowance
 from many_models.core.tabular.model import load_model
 from many_models.core.tabular.training import train_shard
 from many_models.core.tabular.use_case import TabularUseCase
@@ -101,6 +102,7 @@ def test_a_candidate_that_fails_is_told_of_and_the_others_compete() -> None:
     assert (good["candidate"], good["reason"]) == ("own", None)
     assert (bad["status"], bad["candidate"]) == ("trained", "majority_class")
     assert (bad["reason"], bad["error"]) == ("candidate_failed", "own: RuntimeError: no Z, please")
+    assert bad["traceback"].startswith("own: Traceback")
 
 
 def test_where_nothing_helps_the_baseline_wins() -> None:
@@ -133,7 +135,7 @@ def test_the_same_rows_give_the_same_models_in_whatever_order_they_come() -> Non
     mixed = {name: [values[n] for n in order] for name, values in route.items()}
     first, second = (train(use_case, {JFK: rows})[0] for rows in (route, mixed))
     for row in (first, second):
-        row.pop("seconds")
+        del row["seconds"], row["core_seconds"]
     assert first == second
 
 
@@ -180,3 +182,14 @@ def test_rows_that_cannot_be_divided_twice_get_the_baseline() -> None:
     row = train(make_flights(), {JFK: make_route(departs=[*[first] * 150, *[last] * 50])})[0]
     assert (row["status"], row["candidate"]) == ("trained", "majority_class")
     assert (row["holdout_rows"], row["candidate_ratings"]) == (50, "{}")
+
+
+def test_when_the_budget_is_spent_the_rest_is_skipped_and_says_so() -> None:
+    use_case = make_flights()
+    routes = {JFK: make_route(), ("JFK", "SFO"): make_route()}
+    table = shard_of(use_case, routes)
+    found = train_shard(
+        table, use_case, partition="JFK", trained_through=THROUGH, allowance=Allowance(0.0)
+    )
+    assert found["status"].to_pylist() == ["skipped"] * 2
+    assert found["reason"].to_pylist() == ["budget_spent"] * 2
