@@ -22,6 +22,7 @@ KINDS = {
     "trained_models": {"spark", "scikitlearn", "mlflow"},
     "promoted_models": {"mlflow"},
     "predictions": {"spark", "sql"},
+    "forecast_accuracy": {"sql"},
 }
 CHECKS = {
     "raw_data": {"schema_as_declared", "keys_present", "no_duplicates", "rows_not_collapsed"},
@@ -116,6 +117,7 @@ def test_assets_follow_each_other() -> None:
         "trained_models": {"grouped_datasets"},
         "promoted_models": {"trained_models"},
         "predictions": {"promoted_models", "grouped_datasets"},
+        "forecast_accuracy": {"predictions", "grouped_datasets"},
     }
 
 

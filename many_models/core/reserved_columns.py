@@ -29,6 +29,7 @@ _VERDICTS = [
     *("qualified", "accepted", "decided_at"),
 ]
 _PREDICTIONS = [
+    *("actual", "deviation", "hit", "covered"),
     *("origin", "time", "periods_ahead", "prediction", "lower", "upper", "source"),
     *("probability", "probabilities", "rows_due"),
 ]

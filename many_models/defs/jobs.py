@@ -1,4 +1,4 @@
-"""Jobs: the three things that an operator starts, each over one kind of partition."""
+"""Jobs: what an operator starts, each over one kind of partition."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -7,7 +7,7 @@ from many_models.core.use_case_shape import AnyUseCase
 
 
 def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
-    """``<use case>_ingest`` by window, ``_train`` by partition of groups, ``_score`` by origin."""
+    """``<use case>_ingest`` by window, ``_train`` by set of groups, the others by origin."""
     stages = {
         "ingest": (["raw_data"], "Extract time windows from the source into the lake."),
         "train": (
@@ -15,6 +15,7 @@ def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
             "Group, train, judge and promote some partitions of groups.",
         ),
         "score": (["predictions"], "Forecast every group from one or more origins."),
+        "measure": (["forecast_accuracy"], "Judge predictions by the actuals that have come."),
     }
     return [
         dg.define_asset_job(

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
 
@@ -12,10 +12,12 @@ from many_models import settings
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError, UseCaseError
 from many_models.core.use_case_shape import AnyUseCase
+from many_models.defs.forecast_accuracy import MEASURED_THROUGH
 from many_models.defs.partitions import (
     available_before,
     available_part,
     group_partitions,
+    last_time,
     origin_windows,
     raw_windows,
     readable_before,
@@ -73,9 +75,12 @@ class Launcher:
     instance: dg.DagsterInstance
 
     def run(self, partitions: Sequence[str] = (), *, refresh: bool = False) -> RunReport:
-        """Ingest what is new, train these partitions (all by default), score the last origin."""
-        failed = [*self.ingest(refresh=refresh), *self.train(partitions), *self.score()]
-        return RunReport(tuple(failed))
+        """Ingest what is new, train these partitions (all by default), score the last origin.
+
+        Then judge earlier predictions by the actuals that have come.
+        """
+        stages = [self.ingest(refresh=refresh), self.train(partitions), self.score()]
+        return RunReport(tuple(check for failed in [*stages, self.measure()] for check in failed))
 
     def ingest(self, *, refresh: bool = False) -> list[FailedCheck]:
         """Extract the windows that are not ingested to their end, and the last one that is.
@@ -129,6 +134,23 @@ class Launcher:
         begun = [w.key for w in windows_of(definition, keys) if w.start <= through]
         return self._execute("score", keys, begun[-1:])
 
+    def measure(self) -> list[FailedCheck]:
+        """Judge the origins of which more actuals have come since they were judged."""
+        definition, through = origin_windows(self.use_case), data_through(self.use_case, _lake())
+        asset = dg.AssetKey([self.use_case.name, "predictions"])
+        predicted = self.instance.get_materialized_partitions(asset)
+        reached = dict[str, datetime]()
+        for key, metadata in self._materializations("forecast_accuracy"):
+            reached.setdefault(key, datetime.fromisoformat(str(metadata[MEASURED_THROUGH])))
+        keys = list(definition.get_partition_keys())
+        due = [
+            window.key
+            for window in windows_of(definition, [key for key in keys if key in predicted])
+            if reached.get(window.key, window.end - timedelta.resolution)
+            < min(through, last_time(self.use_case, window))
+        ]
+        return self._execute("measure", keys, due)
+
     def _execute(self, stage: str, keys: Sequence[str], chosen: Sequence[str]) -> list[FailedCheck]:
         """Run a job on these of the partitions ``keys``: one run for each unbroken range."""
         name = f"{self.use_case.name}_{stage}"
@@ -171,15 +193,15 @@ class Launcher:
     def _ingested_before(self) -> dict[str, datetime]:
         """How far each window's last extraction from the source as it is now could reach."""
         digest, reached = source_digest(self.use_case), dict[str, datetime]()
-        for key, metadata in self._extractions():
+        for key, metadata in self._materializations("raw_data"):
             if metadata.get(SOURCE_DIGEST) != digest:
                 break  # what is older may have made room for this
             reached.setdefault(key, datetime.fromisoformat(str(metadata[AVAILABLE_BEFORE])))
         return reached
 
-    def _extractions(self) -> Iterator[tuple[str, dict[str, object]]]:
-        """Window and metadata of each materialization of ``raw_data``, the latest first."""
-        asset = dg.AssetKey([self.use_case.name, "raw_data"])
+    def _materializations(self, name: str) -> Iterator[tuple[str, dict[str, object]]]:
+        """Partition and metadata of each materialization of an asset, the latest first."""
+        asset = dg.AssetKey([self.use_case.name, name])
         cursor, more = None, True
         while more:
             page = self.instance.fetch_materializations(asset, RECORDS_A_PAGE, cursor)

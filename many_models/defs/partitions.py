@@ -103,6 +103,12 @@ def origin_of(use_case: AnyUseCase, window: TimeWindow, through: datetime) -> da
     return _period(use_case, min(window.end - timedelta(microseconds=1), through))
 
 
+def last_time(use_case: AnyUseCase, window: TimeWindow) -> datetime:
+    """The last period that is predicted from the origin of a window that is over."""
+    final = window.end - timedelta(microseconds=1)
+    return _period(use_case, final, use_case.periods_ahead)
+
+
 def utc_now() -> datetime:
     """The time in UTC, without a time zone, as everything in this module."""
     return datetime.now(UTC).replace(tzinfo=None)

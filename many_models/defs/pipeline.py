@@ -5,6 +5,7 @@ import warnings
 import dagster as dg
 
 from many_models.core.use_case_shape import AnyUseCase
+from many_models.defs.forecast_accuracy import build_forecast_accuracy
 from many_models.defs.grouped_datasets import build_grouped_datasets, build_grouped_datasets_check
 from many_models.defs.jobs import build_jobs
 from many_models.defs.predictions import build_predictions, build_predictions_check
@@ -29,8 +30,9 @@ def _build(use_case: AnyUseCase) -> dg.Definitions:
     trained_models = build_trained_models(use_case, grouped_datasets.key)
     promoted_models = build_promoted_models(use_case, trained_models.key)
     predictions = build_predictions(use_case, promoted_models.key, grouped_datasets.key)
+    accuracy = build_forecast_accuracy(use_case, predictions.key, grouped_datasets.key)
     return dg.Definitions(
-        assets=[raw_data, grouped_datasets, trained_models, promoted_models, predictions],
+        assets=[raw_data, grouped_datasets, trained_models, promoted_models, predictions, accuracy],
         asset_checks=[
             build_raw_data_checks(use_case, raw_data.key),
             build_grouped_datasets_check(use_case, grouped_datasets.key),

@@ -1,8 +1,8 @@
 """The tables that a use case keeps in the result store, and what is asked of them.
 
-``<use case>_ledger``, ``_verdicts``, ``_predictions``, ``_scoring``, ``_stages`` and, after the
-first rollback, ``_rollbacks``; the views ``_latest_ledger`` and ``_latest_verdicts`` hold each
-partition's last run.
+``<use case>_ledger``, ``_verdicts``, ``_predictions``, ``_scoring``, ``_accuracy``, ``_stages``
+and, after the first rollback, ``_rollbacks``; the views ``_latest_ledger`` and ``_latest_verdicts``
+hold each partition's last run, ``_accuracy_by_group`` and ``_accuracy_by_horizon`` averages.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from many_models.defs.resources import (
 from many_models.steps.forecast_review import Coverage
 from many_models.steps.group import Conservation, GroupedPartition
 from many_models.steps.judge import PartitionVerdict
+from many_models.steps.measure_accuracy import OriginAccuracy
 from many_models.steps.promote import PromotedPartition
 from many_models.steps.results import Results
 from many_models.steps.score import ScoredOrigin
@@ -106,6 +107,7 @@ class Platform:
     trained: list[list[str]] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
     scored: list[str] = field(default_factory=list)
+    measured: list[str] = field(default_factory=list)
 
     def group_partitions(self, _: UseCase, keys: Sequence[str], *__: object, **___: object) -> Any:
         return {key: GroupedPartition(groups=1, rows=10, shards=1) for key in keys}
@@ -158,6 +160,10 @@ class Platform:
             rest["results"].replace(table, schema.empty_table(), {"origin": str(origin)})
         return ScoredOrigin(groups=3, by_model=3, by_baseline=0, unserved=0, rows=21)
 
+    def measure_origin(self, _: UseCase, origin: Any, *__: object) -> OriginAccuracy:
+        self.measured.append(str(origin.date()))
+        return OriginAccuracy(predictions=21, judged=3, error=0.5)
+
 
 @pytest.fixture
 def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
@@ -173,6 +179,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
         f"{defs}.promoted_models.promote_partitions": made.promote_partitions,
         f"{defs}.promoted_models.find_unqualified": made.find_unqualified,
         f"{defs}.predictions.score_origin": made.score_origin,
+        f"{defs}.forecast_accuracy.measure_origin": made.measure_origin,
         f"{defs}.predictions.count_coverage": lambda *_: Coverage(3, 3, 3, 3, 0, 21, 7),
     }.items():
         monkeypatch.setattr(place, function)

@@ -20,6 +20,7 @@ def test_a_use_case_has_one_job_for_each_kind_of_partition_and_one_for_the_way_b
         "sales_ingest": {"raw_data"},
         "sales_train": {"grouped_datasets", "trained_models", "promoted_models"},
         "sales_score": {"predictions"},
+        "sales_measure": {"forecast_accuracy"},
         "sales_rollback": set(),
     }
     checks = {

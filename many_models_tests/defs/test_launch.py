@@ -9,7 +9,7 @@ import pytest
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError, ManyModelsError, UseCaseError
 from many_models.core.use_case import UseCase
-from many_models.defs import launch, raw_data
+from many_models.defs import forecast_accuracy, launch, raw_data
 from many_models.defs.launch import FailedCheck, Launcher, RunReport, find_ranges
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
@@ -263,3 +263,27 @@ def test_ranges_hold_what_was_chosen_and_nothing_else(
     chosen: str, ranges: list[tuple[str, str]]
 ) -> None:
     assert find_ranges("abcde", chosen) == ranges
+
+
+def test_predictions_are_judged_when_their_actuals_come_and_again_while_more_do(
+    home: Path,
+    shop: Shop,
+    instance: Instance,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    launcher = Launcher(shop.use_case(), instance)
+    launcher.run()  # a week ahead of the end of February, where the data ends
+    assert platform.measured == []
+
+    def measure(through: datetime) -> list[str]:
+        platform.measured.clear()
+        monkeypatch.setattr(launch, "data_through", lambda *_: through)
+        monkeypatch.setattr(forecast_accuracy, "data_through", lambda *_: through)
+        assert launcher.measure() == []
+        return platform.measured
+
+    assert measure(datetime(2024, 3, 1)) == ["2024-02-29"]
+    assert measure(datetime(2024, 3, 1)) == []
+    assert measure(datetime(2024, 3, 20)) == ["2024-02-29"]
+    assert measure(datetime(2024, 3, 25)) == []

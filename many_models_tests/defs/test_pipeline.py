@@ -25,7 +25,8 @@ from many_models.steps.status import read_status
 from many_models_tests.defs.conftest import Platform, Shop, Statuses, read_statuses
 from many_models_tests.fakes import make_use_case
 
-ASSETS = ["raw_data", "grouped_datasets", "trained_models", "promoted_models", "predictions"]
+STAGES = ["raw_data", "grouped_datasets", "trained_models", "promoted_models", "predictions"]
+ASSETS = [*STAGES, "forecast_accuracy"]
 
 
 def test_two_use_cases_live_side_by_side() -> None:
@@ -138,7 +139,7 @@ def test_a_real_pipeline_trains_promotes_and_forecasts_every_group(
     assert (status.groups, status.trained, status.skipped) == (4, 3, 1)
     assert status.champions == status.promoted > 0
     assert status.predictions == 4 * use_case.horizon
-    assert list(status.seconds) == ASSETS
+    assert list(status.seconds) == STAGES
     assert statuses(use_case, "grouped_datasets", "rows_conserved") == dict.fromkeys(
         ["a", "b", "c"], "SUCCEEDED"
     )
