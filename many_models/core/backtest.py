@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from many_models.core.candidates.auto import choose
-from many_models.core.candidates.catalogue import CANDIDATES
+from many_models.core.candidates.catalogue import find_candidate
 from many_models.core.candidates.ensemble import backtest_ensembles
 from many_models.core.candidates.port import FittedCandidate, Outlook, Sample, forecast
 from many_models.core.cost import Cost, Stopwatch
@@ -121,7 +121,7 @@ def _backtest_group(
                 past = replace(whole, x=x[:split], y=y[:split], origin=origin)
                 ahead = x[split : split + use_case.horizon]
                 outlook = Outlook(ahead, naive[fold], y[:split], origin)
-                fitted = fit_candidate(name, past)
+                fitted = fit_candidate(name, past, use_case)
                 forecasts[group, fold] = forecast(fitted, outlook, use_case.prediction_floor)
         except Exception as error:  # the group's to report, not the shard's to fail by
             forecasts[group] = np.nan
@@ -133,7 +133,7 @@ def _backtest_group(
 def _names(use_case: UseCase, sample: Sample, folds: int) -> tuple[str, ...]:
     """Candidates of one group, the baseline first."""
     if use_case.candidates is not None:
-        return use_case.candidates
+        return use_case.candidate_names
     return (BASELINE, *choose(sample, folds + 1, use_case.seconds_per_group))
 
 
@@ -151,8 +151,8 @@ def _add_ensembles(result: Backtest, group: int, folds: Ints) -> None:
         result.of(name)[group, folds] = forecasts
 
 
-def fit_candidate(name: str, sample: Sample) -> FittedCandidate:
-    """Candidate fitted on a sample.
+def fit_candidate(name: str, sample: Sample, use_case: UseCase) -> FittedCandidate:
+    """The use case's candidate of that name, fitted on a sample.
 
     Raises:
         ValueError: the target is there in fewer than ten of its periods.
@@ -160,7 +160,7 @@ def fit_candidate(name: str, sample: Sample) -> FittedCandidate:
     there = int((~np.isnan(sample.y)).sum())
     if name != BASELINE and there < TRAINING_ROWS_MIN:
         raise ValueError(f"{there} rows to fit on; {TRAINING_ROWS_MIN} are needed")
-    return CANDIDATES[name](sample)
+    return find_candidate(name, use_case.candidates or ())(sample)
 
 
 def _naive_errors(y: Floats, season: int) -> Floats:

@@ -1,7 +1,8 @@
-"""Features of a whole panel at once: calendar, Fourier, known features, lags, rolling means.
+"""Features of a whole panel at once: of the date, known features, lags, rolling means.
 
-Whatever is made from the target or from past-only columns is at least one horizon old, so one
-matrix serves every backtest fold and the final fit without leaking the future.
+What depends on the date alone is made in ``calendar``. Whatever is made from the target or from
+past-only columns is at least one horizon old, so one matrix serves every backtest fold and the
+final fit without leaking the future.
 """
 
 from __future__ import annotations
@@ -12,6 +13,14 @@ from itertools import combinations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from many_models.core.calendar import (
+    CALENDAR,
+    HOLIDAYS,
+    calendar_numbers,
+    fourier,
+    fourier_names,
+    holiday_flags,
+)
 from many_models.core.candidates.port import Sample
 from many_models.core.dataset import Flags, Floats, Ints
 from many_models.core.frequency import Frequency
@@ -27,8 +36,7 @@ ROLLING_WINDOWS = {
     "YS": (2, 4),
 }
 SEASONS_AVERAGED = 4
-CYCLES_NEEDED = 2  # a season is learnt only where it has been seen this often
-FEATURES_VERSION = 1  # to be raised with every change of what ``build_features`` makes
+FEATURES_VERSION = 2  # to be raised with every change of what ``build_features`` makes
 
 
 @dataclass(frozen=True)
@@ -39,12 +47,19 @@ class FeatureSpec:
     horizon: int
     known: tuple[str, ...]
     past: tuple[str, ...]
+    holidays: str | None = None
     version: int = FEATURES_VERSION
 
     @classmethod
     def of(cls, use_case: UseCase) -> FeatureSpec:
         features = use_case.features
-        return cls(use_case.frequency, use_case.horizon, features.known_names, features.past)
+        return cls(
+            use_case.frequency,
+            use_case.horizon,
+            features.known_names,
+            features.past,
+            features.holidays,
+        )
 
     @property
     def seasonal_lag(self) -> int:
@@ -64,21 +79,25 @@ class FeatureSpec:
     @property
     def names(self) -> tuple[str, ...]:
         """Columns of the feature matrix, in order."""
-        fourier = [
-            f"{cycle.name}_{wave}{harmonic}"
-            for cycle in self.frequency.cycles
-            for harmonic in range(1, cycle.harmonics + 1)
-            for wave in ("sin", "cos")
-        ]
         return (
-            *fourier,
+            *self._of_date,
             *self.known,
             *(f"{a} x {b}" for a, b in combinations(self.known, 2)),
+            *self._of_past,
+            *CALENDAR[self.frequency.family],
+        )
+
+    @property
+    def _of_date(self) -> tuple[str, ...]:
+        return (*fourier_names(self.frequency), *(HOLIDAYS if self.holidays else ()))
+
+    @property
+    def _of_past(self) -> tuple[str, ...]:
+        return (
             f"target_lag_{self.seasonal_lag}",
             f"target_same_season_mean_{SEASONS_AVERAGED}",
             *(f"target_mean_{window}" for window in self.windows),
             *(f"{name}_mean_{self.windows[0]}" for name in self.past),
-            *CALENDAR[self.frequency.family],
         )
 
     @property
@@ -87,22 +106,34 @@ class FeatureSpec:
         count = len(self.names)
         return np.arange(count) < count - len(CALENDAR[self.frequency.family])
 
+    @property
+    def lagged(self) -> tuple[int, ...]:
+        """Numbers of the columns made from the past of the target or of past-only features."""
+        end = len(self.names) - len(CALENDAR[self.frequency.family])
+        return tuple(range(end - len(self._of_past), end))
+
+    @property
+    def crossed(self) -> tuple[tuple[int, int], ...]:
+        """Numbers of the columns of each known feature and of each wave of the week."""
+        waves = [n for n, name in enumerate(fourier_names(self.frequency)) if "week_" in name]
+        first = len(self._of_date)
+        return tuple((first + number, wave) for number in range(len(self.known)) for wave in waves)
+
     def sample(self, x: Floats, y: Floats, origin: int) -> Sample:
         """What a candidate learns from: features (n, p) and target (n,) of one group's periods.
 
         ``origin`` is the number of the last one.
         """
-        return Sample(x, y, self.linear, self.frequency.season, self.horizon, origin)
-
-
-CALENDAR: dict[str, tuple[str, ...]] = {
-    "h": ("hour_of_day", "day_of_week"),
-    "D": ("day_of_week", "day_of_month", "month_of_year"),
-    "W": ("month_of_year",),
-    "MS": ("month_of_year",),
-    "QS": ("month_of_year",),
-    "YS": (),
-}
+        return Sample(
+            x=x,
+            y=y,
+            linear=self.linear,
+            season=self.frequency.season,
+            horizon=self.horizon,
+            origin=origin,
+            lagged=self.lagged,
+            crossed=self.crossed,
+        )
 
 
 def seasonal_lag(horizon: int, season: int) -> int:
@@ -123,7 +154,8 @@ def build_features(panel: Panel, spec: FeatureSpec) -> Floats:
     season, lag = spec.frequency.season, spec.seasonal_lag
     same_season = [shift(panel, panel.target, lag + k * season) for k in range(SEASONS_AVERAGED)]
     columns = [
-        *_fourier(panel, spec.frequency),
+        *fourier(panel, spec.frequency),
+        *(holiday_flags(panel, spec.frequency, spec.holidays) if spec.holidays else ()),
         *panel.known.T,
         *(
             panel.known[:, a] * panel.known[:, b]
@@ -133,7 +165,7 @@ def build_features(panel: Panel, spec: FeatureSpec) -> Floats:
         _mean_of(same_season),
         *(rolling_mean(panel, panel.target, spec.horizon, window) for window in spec.windows),
         *(rolling_mean(panel, past, spec.horizon, spec.windows[0]) for past in panel.past.T),
-        *_calendar(panel.periods, spec.frequency),
+        *calendar_numbers(panel, spec.frequency),
     ]
     return np.column_stack(columns)
 
@@ -194,29 +226,3 @@ def _mean_of(columns: list[Floats]) -> Floats:
     count = (~np.isnan(stack)).sum(axis=0)
     mean: Floats = np.where(count > 0, np.nansum(stack, axis=0) / np.maximum(count, 1), np.nan)
     return mean
-
-
-def _fourier(panel: Panel, frequency: Frequency) -> list[Floats]:
-    columns: list[Floats] = []
-    for cycle in frequency.cycles:
-        known_well = np.repeat(
-            panel.history >= CYCLES_NEEDED * cycle.periods, np.diff(panel.offsets)
-        )
-        angle = 2 * np.pi * panel.periods / cycle.periods
-        for harmonic in range(1, cycle.harmonics + 1):
-            columns.append(np.where(known_well, np.sin(harmonic * angle), 0.0))
-            columns.append(np.where(known_well, np.cos(harmonic * angle), 0.0))
-    return columns
-
-
-def _calendar(periods: Ints, frequency: Frequency) -> list[Floats]:
-    time = frequency.to_time(periods)
-    day = time.astype("datetime64[D]")
-    month = day.astype("datetime64[M]")
-    numbers = {
-        "hour_of_day": (time - day).astype("timedelta64[h]").astype(np.float64),
-        "day_of_week": ((day.astype(np.int64) + 3) % 7).astype(np.float64),
-        "day_of_month": (day - month).astype(np.float64),
-        "month_of_year": (month.astype(np.int64) % 12).astype(np.float64),
-    }
-    return [numbers[name] for name in CALENDAR[frequency.family]]

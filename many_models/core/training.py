@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from many_models.core.backtest import Backtest, fit_candidate, run_backtest
 from many_models.core.candidates.ensemble import ENSEMBLES, MEDIAN, Ensemble, weigh
@@ -58,13 +59,16 @@ def train_shard(
     trainable = np.setdiff1d(np.arange(len(dataset.keys)), list(outcomes))
     if allowance:
         trainable = np.random.default_rng(origin).permutation(trainable)
-    outcomes |= run_isolated(
-        trainable,
-        origin + 1 - first_observed(dataset, origin)[trainable],
-        lambda groups: _train_together(shard, groups, allowance),
-        lambda group, error: shard.ended(group, "failed", describe_error("training_error", error)),
-        groups_at_once=GROUPS_BETWEEN_LOOKS if allowance else None,
-    )
+    with threadpool_limits(1):  # groups share the cores already, and sums keep their order
+        outcomes |= run_isolated(
+            trainable,
+            origin + 1 - first_observed(dataset, origin)[trainable],
+            lambda groups: _train_together(shard, groups, allowance),
+            lambda group, error: shard.ended(
+                group, "failed", describe_error("training_error", error)
+            ),
+            groups_at_once=GROUPS_BETWEEN_LOOKS if allowance else None,
+        )
     in_order = [outcomes[group] for group in range(len(dataset.keys))]
     through = use_case.frequency.to_time(np.array([origin]))[0]
     return training_table(in_order, use_case, partition=partition, trained_through=through)
@@ -201,9 +205,9 @@ class _Contest:
 
     def _fit(self, index: int, name: str, sample: Sample) -> FittedCandidate:
         if name not in ENSEMBLES:
-            return fit_candidate(name, sample)
+            return fit_candidate(name, sample, self.use_case)
         members = self.backtest.members[index]
-        fitted = tuple(fit_candidate(member, sample) for member in members)
+        fitted = tuple(fit_candidate(member, sample, self.use_case) for member in members)
         if name == MEDIAN:
             return Ensemble(fitted, None)
         forecasts = np.stack([self.backtest.forecasts[member][index] for member in members])

@@ -14,7 +14,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from many_models.core.candidates.description import (
+    BASELINE,
+    ForecastCandidate,
+    check_candidates,
+)
 from many_models.core.frequency import Frequency, FrequencyCode
+from many_models.core.public_holidays import FAMILIES as FAMILIES_WITH_HOLIDAYS
+from many_models.core.public_holidays import check_region
 from many_models.core.reserved_columns import RESULT_COLUMNS
 from many_models.core.section import Section
 from many_models.core.use_case_shape import (
@@ -26,23 +33,15 @@ from many_models.core.use_case_shape import (
 )
 from many_models.core.validation import MetricName, Validation
 
-__all__ = ["AnyUseCase", "Identifier", "PromotionRules", "UseCase", "UseCaseName", "as_identifier"]
-
-CandidateName = Literal[
-    "seasonal_naive",
-    "mean",
-    "median",
-    "ridge",
-    "gradient_boosting",
-    "ets",
-    "theta",
-    "optimized_theta",
-    "ces",
-    "croston",
-    "sba",
-    "tsb",
+__all__ = [
+    "BASELINE",
+    "AnyUseCase",
+    "Identifier",
+    "PromotionRules",
+    "UseCase",
+    "UseCaseName",
+    "as_identifier",
 ]
-BASELINE: CandidateName = "seasonal_naive"
 
 
 class Time(RowTime):
@@ -61,11 +60,25 @@ class Features(Section):
 
     Known features have values for the future too (rows whose target is null); past-only features
     enter as lags no younger than the horizon; static features are carried as tags of the model.
+    ``holidays`` is the region whose public holidays matter: a country's code such as US, or DE-BY.
     """
 
     known: tuple[KnownFeature, ...] = ()
     past: tuple[Identifier, ...] = ()
     static: tuple[Identifier, ...] = ()
+    holidays: str | None = None
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _norway_is_no_truth_value(cls, value: object) -> object:
+        return "NO" if value is False else value
+
+    @field_validator("holidays")
+    @classmethod
+    def _holidays_are_known(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_region(value)
+        return value
 
     @field_validator("known", mode="before")
     @classmethod
@@ -88,7 +101,7 @@ class UseCase(AnyUseCase):
     gaps: Literal["zero", "missing"]
     prediction_floor: float | None = None
     features: Features = Features()
-    candidates: Annotated[tuple[CandidateName, ...], Field(min_length=1)] | None = Field(
+    candidates: Annotated[tuple[ForecastCandidate, ...], Field(min_length=1)] | None = Field(
         default=None, description="auto when absent: chosen for each group by its series"
     )
     ensembles: bool = True
@@ -106,12 +119,11 @@ class UseCase(AnyUseCase):
     def _parts_fit_together(self) -> Self:
         if self.promotion.min_score is not None:
             raise ValueError("promotion.min_score: lower scores are better here; give max_score")
-        if self.candidates is None:
-            return self
-        if BASELINE not in self.candidates:
-            raise ValueError(f"candidates: the baseline {BASELINE!r} must be one of them")
-        if len(set(self.candidates)) != len(self.candidates):
-            raise ValueError(f"candidates: one is named twice in {list(self.candidates)}")
+        if self.features.holidays and self.frequency.family not in FAMILIES_WITH_HOLIDAYS:
+            code = self.time.frequency
+            raise ValueError(f"features.holidays: frequency {code!r} has no days; leave them away")
+        if self.candidates is not None:
+            check_candidates(self.candidates)
         return self
 
     @cached_property
@@ -167,7 +179,7 @@ class UseCase(AnyUseCase):
 
     @property
     def candidate_names(self) -> tuple[str, ...]:
-        return self.candidates or ()
+        return tuple(candidate.name for candidate in self.candidates or ())
 
     @property
     def column_roles(self) -> list[tuple[str, str]]:

@@ -245,10 +245,10 @@ def test_a_candidate_is_not_fitted_on_a_handful_of_rows() -> None:
     y = np.where(np.arange(20) < TRAINING_ROWS_MIN - 1, 1.0, NAN)
     sample = Sample(np.ones((20, 1)), y, np.array([True]), season=7, horizon=7, origin=19)
     with pytest.raises(ValueError, match="7 rows to fit on; 8 are needed"):
-        fit_candidate("ridge", sample)
-    fit_candidate("seasonal_naive", sample)
+        fit_candidate("ridge", sample, make_use_case())
+    fit_candidate("seasonal_naive", sample, make_use_case())
     enough = np.where(np.arange(20) < TRAINING_ROWS_MIN, 1.0, NAN)
-    fit_candidate("ridge", replace(sample, y=enough))
+    fit_candidate("ridge", replace(sample, y=enough), make_use_case())
 
 
 def test_time_is_counted_for_every_group() -> None:

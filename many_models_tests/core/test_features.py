@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from many_models.core.calendar import CALENDAR
 from many_models.core.dataset import Floats, Ints, read_dataset
 from many_models.core.features import (
-    CALENDAR,
     FeatureSpec,
     build_features,
     rolling_mean,
@@ -224,30 +224,6 @@ def test_a_linear_model_takes_all_but_the_calendars_ordinal_numbers(code: str) -
 def test_a_known_feature_called_like_a_calendar_number_still_counts_for_a_linear_model() -> None:
     spec = FeatureSpec.of(make_use_case(features={"known": ["day_of_week"]}))
     assert spec.linear[spec.names.index("day_of_week")]
-
-
-def test_calendar_numbers_are_those_of_the_calendar() -> None:
-    use_case = make_use_case()
-    panel = replace(_panel_of(np.zeros(5), use_case), origin=19_786, starts=np.array([19_782]))
-    names = CALENDAR["D"]  # 2024-02-29 was a Thursday
-    found = np.column_stack([_column(panel, use_case, name) for name in names])
-    assert names == ("day_of_week", "day_of_month", "month_of_year")
-    assert found.tolist() == [[3, 28, 1], [4, 0, 2], [5, 1, 2], [6, 2, 2], [0, 3, 2]]
-
-
-def test_hours_and_weekdays_are_right_before_1970_too() -> None:
-    use_case = make_use_case(time={"column": "date", "frequency": "h"})
-    panel = replace(_panel_of(np.zeros(2), use_case), origin=0, starts=np.array([-1]))
-    assert _column(panel, use_case, "hour_of_day").tolist() == [23, 0]
-    assert _column(panel, use_case, "day_of_week").tolist() == [2, 3]  # Wednesday, Thursday
-
-
-def test_a_season_is_described_only_where_it_has_been_seen_twice() -> None:
-    use_case = make_use_case()
-    young, old = (_panel_of(np.zeros(days), use_case) for days in (730, 731))
-    assert not _column(young, use_case, "year_sin1").any()
-    assert _column(young, use_case, "week_sin1").any()
-    assert _column(old, use_case, "year_sin1").any()
 
 
 def test_features_of_another_version_are_refused() -> None:

@@ -94,7 +94,7 @@ def test_one_day_of_data_is_a_period() -> None:
         ({"keys": list("abcdefghi"), "partitioning": {"hash": 3}}, "keys"),
         ({"keys": ["store", "item id"]}, "keys.1"),
         ({"candidates": ["ridge"]}, "the baseline 'seasonal_naive' must be one of them"),
-        ({"candidates": ["seasonal_naive", "ridge", "ridge"]}, "one is named twice"),
+        ({"candidates": ["seasonal_naive", "ridge", "ridge"]}, "'ridge' is named twice"),
         ({"candidates": ["seasonal_naive", "prophet"]}, "candidates.1"),
         ({"time": {"column": "date", "frequency": "W"}}, "time.frequency"),
         ({"name": "Grocery Sales"}, "name"),
@@ -200,3 +200,11 @@ def test_tables_are_named_after_the_use_case() -> None:
 def test_any_text_has_a_nearest_use_case_name(text: str, name: str) -> None:
     assert as_identifier(text) == name
     assert make_use_case(name=name).name == name
+
+
+def test_holidays_are_of_a_region_and_for_days_and_hours() -> None:
+    assert make_use_case(features={"holidays": "DE-BY"}).features.holidays == "DE-BY"
+    assert make_use_case(features={"holidays": False}).features.holidays == "NO"  # YAML's Norway
+    assert "the holidays of 'XX' are unknown" in _message(features={"holidays": "XX"})
+    weekly = {"time": {"column": "date", "frequency": "W-MON"}, "features": {"holidays": "US"}}
+    assert "features.holidays: frequency 'W-MON' has no days; leave them away" in _message(**weekly)

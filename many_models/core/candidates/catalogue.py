@@ -1,8 +1,12 @@
-"""Which candidates there are, by the name that a use case gives them."""
+"""Which candidates there are, and which one a use case means by a name."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from many_models.core.candidates.baseline import fit_seasonal_naive
+from many_models.core.candidates.description import ForecastCandidate
+from many_models.core.candidates.estimator import fit_estimator
 from many_models.core.candidates.intermittent import fit_croston, fit_sba, fit_tsb
 from many_models.core.candidates.level import fit_mean, fit_median
 from many_models.core.candidates.port import Candidate
@@ -29,3 +33,20 @@ CANDIDATES: dict[str, Candidate] = {
     "sba": fit_sba,
     "tsb": fit_tsb,
 }
+
+
+def find_candidate(name: str, described: tuple[ForecastCandidate, ...]) -> Candidate:
+    """The candidate of that name: one of those ``described``, else one of ``CANDIDATES``."""
+    for description in described:
+        if description.name == name:
+            return make_candidate(description)
+    return CANDIDATES[name]
+
+
+def make_candidate(description: ForecastCandidate) -> Candidate:
+    path, parameters = description.estimator, description.parameters
+    if description.is_path:
+        return partial(fit_estimator, path=path, parameters=parameters)
+    if path == "ridge" and parameters:
+        return partial(fit_ridge, options=description.ridge_options)
+    return CANDIDATES[path]

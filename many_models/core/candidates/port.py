@@ -21,7 +21,8 @@ class Sample:
 
     ``x`` (n, p) are features, ``y`` (n,) the target, NaN where missing; ``linear`` (p,) marks the
     features that a linear model takes; ``season`` and ``horizon`` count periods; ``origin`` is the
-    number of the last period.
+    number of the last period. ``lagged`` numbers the features made from the past of the target or
+    of other columns, ``crossed`` pairs of features whose products a linear model may want.
     """
 
     x: Floats
@@ -30,6 +31,8 @@ class Sample:
     season: int
     horizon: int
     origin: int
+    lagged: tuple[int, ...] = ()
+    crossed: tuple[tuple[int, int], ...] = ()
 
     def observed(self) -> tuple[Floats, Floats]:
         """Features and target of the periods whose target is there."""

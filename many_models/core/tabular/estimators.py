@@ -6,7 +6,6 @@ Choosing between candidates is ``training``'s.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -20,6 +19,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from many_models.core.dotted_path import find_callable, make_estimator, seed_estimator
 
 TabularProblem = Literal["regression", "classification"]
 Encoding = Literal["one_hot", "ordinal", "none"]
@@ -89,50 +90,28 @@ def make_candidate(
         if path == "gradient_boosting":
             estimator.set_params(categorical_features=list(range(len(categorical))))
     pipeline = Pipeline(steps)
-    seeds = {n: seed for n, v in pipeline.get_params().items() if _is_open_seed(n, v)}
-    return pipeline.set_params(**seeds)
-
-
-def _is_open_seed(name: str, value: object) -> bool:
-    return name.rpartition("__")[2] == "random_state" and value is None
+    seed_estimator(pipeline, seed)
+    return pipeline
 
 
 def _make(
     path: str, parameters: Mapping[str, Any], problem: TabularProblem, encoding: Encoding | None
 ) -> tuple[Any, Encoding]:
     make, defaults, usual = _maker(path, problem)
-    given = {**defaults, **parameters}
-    try:
-        estimator = make(**given)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be made with {given}: {error}") from error
-    if not isinstance(estimator, BaseEstimator):
-        raise ValueError(f"{path} makes a {type(estimator).__name__}, not an estimator")
+    estimator = make_estimator(path, make, {**defaults, **parameters})
     return estimator, encoding or usual
 
 
 def _maker(path: str, problem: TabularProblem) -> _Maker:
     """What makes the estimator, with which parameters by default, and how it takes columns."""
     if "." in path:
-        return _find(path), {}, "one_hot"
+        return find_callable(path), {}, "one_hot"
     if path not in _BUILT_IN[problem]:
         raise ValueError(
             f"{path!r} is unknown; for {problem} there are {', '.join(_BUILT_IN[problem])}, or "
             "write an estimator's dotted path, such as sklearn.ensemble.RandomForestClassifier"
         )
     return _BUILT_IN[problem][path]
-
-
-def _find(path: str) -> Callable[..., Any]:
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path!r} cannot be imported: {error}") from error
-    if not callable(found):
-        raise ValueError(f"{path!r} is a {type(found).__name__}, not a class or a function")
-    result: Callable[..., Any] = found
-    return result
 
 
 def _one_hot(numeric: list[str], categorical: list[str]) -> ColumnTransformer:

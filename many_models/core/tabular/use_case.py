@@ -6,11 +6,12 @@ A row is known by its keys, its time and ``row_id``; it is predicted from its ow
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from many_models.core.frequency import Frequency
+from many_models.core.named_estimator import NamedEstimator, check_names
 from many_models.core.section import Section
 from many_models.core.tabular.estimators import (
     BASELINES,
@@ -20,8 +21,6 @@ from many_models.core.tabular.estimators import (
 )
 from many_models.core.tabular.metrics import HIGHER_IS_BETTER, METRICS_OF
 from many_models.core.use_case_shape import AnyUseCase, Identifier
-
-EstimatorPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
 class TabularFeatures(Section):
@@ -37,7 +36,7 @@ class TabularFeatures(Section):
         return self
 
 
-class TabularCandidate(Section):
+class TabularCandidate(NamedEstimator):
     """An estimator: one that comes with the platform, or anything's dotted path.
 
     ``encoding`` says how it gets its columns: ``one_hot`` (categories as columns, numbers imputed
@@ -45,20 +44,7 @@ class TabularCandidate(Section):
     is, for a Pipeline of your own).
     """
 
-    model_config = ConfigDict(populate_by_name=True)
-
-    estimator: EstimatorPath
-    parameters: dict[str, Any] = Field(default={}, alias="with")
-    name: Identifier = ""
     encoding: Encoding | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named_after_its_estimator(cls, value: object) -> object:
-        given = {"estimator": value} if isinstance(value, str) else value
-        if isinstance(given, dict) and isinstance(path := given.get("estimator"), str):
-            return {"name": path.rpartition(".")[2], **given}
-        return given
 
 
 class Holdout(Section):
@@ -126,10 +112,7 @@ class TabularUseCase(AnyUseCase):
 
     @model_validator(mode="after")
     def _candidates_can_be_made(self) -> Self:
-        names = [candidate.name for candidate in self.candidates]
-        for place, name in enumerate(names):
-            if name in names[:place]:
-                raise ValueError(f"candidates.{place}: {name!r} is named twice; give it a name")
+        check_names(self.candidates, self.baseline)
         for place, candidate in enumerate(self.candidates):
             try:
                 check_estimator(
@@ -137,8 +120,6 @@ class TabularUseCase(AnyUseCase):
                 )
             except ValueError as error:
                 raise ValueError(f"candidates.{place}.estimator: {error}") from error
-        if self.baseline not in names:
-            raise ValueError(f"candidates: the baseline {self.baseline!r} must be one of them")
         return self
 
     @model_validator(mode="after")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
 
 from many_models.core.candidates.catalogue import CANDIDATES
+from many_models.core.candidates.description import BUILT_IN
 from many_models.core.candidates.port import Outlook, Sample
 from many_models.core.dataset import Floats
-from many_models.core.use_case import CandidateName
 from many_models_tests.core.candidates.samples import NAN
 
 HORIZON = 14
@@ -108,4 +107,4 @@ def test_intermittent_demand_is_not_negative(name: str) -> None:
 
 
 def test_every_candidate_that_a_use_case_may_name_exists() -> None:
-    assert set(CANDIDATES) == set(get_args(CandidateName))
+    assert set(CANDIDATES) == set(BUILT_IN)

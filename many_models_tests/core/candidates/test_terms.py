@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from many_models.core.candidates.port import Outlook, Sample
+from many_models.core.candidates.terms import CROSSED_WEIGHT, LAGGED_WEIGHT, Terms
+from many_models_tests.core.candidates.samples import NAN
+
+X = np.array([[1.0, 10.0, -1.0, 7.0], [3.0, NAN, 1.0, 7.0], [5.0, -10.0, 1.0, 7.0]])
+SAMPLE = Sample(
+    x=X,
+    y=np.array([1.0, 2.0, 3.0]),
+    linear=np.array([True, True, True, False]),
+    season=7,
+    horizon=2,
+    origin=102,
+    lagged=(1,),
+    crossed=((0, 2),),
+)
+AHEAD = Outlook(X[:2], np.zeros(2), np.empty(0), origin=102)
+
+
+def _terms(trend: bool = False, interactions: bool = False, log: bool = False) -> Terms:
+    return Terms.of(SAMPLE, trend=trend, interactions=interactions, log=log)
+
+
+def test_terms_are_the_features_that_linear_models_take() -> None:
+    np.testing.assert_array_equal(_terms().of_past(SAMPLE), X[:, :3])
+    np.testing.assert_array_equal(_terms().of_future(AHEAD), X[:2, :3])
+
+
+def test_a_trend_counts_periods_since_the_last_and_ever_less_after_it() -> None:
+    terms = _terms(trend=True)
+    assert terms.of_past(SAMPLE)[:, 3].tolist() == [-2, -1, 0]
+    np.testing.assert_allclose(terms.of_future(AHEAD)[:, 3], [0.9, 0.9 + 0.81])
+    later = replace(AHEAD, origin=103)
+    np.testing.assert_allclose(terms.of_future(later)[:, 3], [1.71, 1.71 + 0.729])
+
+
+def test_a_product_is_of_what_lies_above_the_mean_of_the_periods_learnt_from() -> None:
+    terms = _terms(interactions=True)
+    assert terms.of_past(SAMPLE)[:, 3].tolist() == [2, 0, 2]
+    unseen = replace(SAMPLE, y=np.array([1.0, 2.0, NAN]))
+    other = Terms.of(unseen, trend=False, interactions=True, log=False)
+    assert other.of_past(unseen)[:, 3].tolist() == [1, 1, 3]
+
+
+def test_lagged_features_are_logarithms_where_the_target_is() -> None:
+    found = _terms(log=True).of_past(SAMPLE)
+    np.testing.assert_allclose(found[:, 1], [np.log(11), NAN, -np.log(11)])
+    np.testing.assert_array_equal(found[:, [0, 2]], X[:, [0, 2]])
+    assert X[0, 1] == 10
+
+
+def test_lagged_features_and_products_are_trusted_less() -> None:
+    terms = _terms(trend=True, interactions=True)
+    assert terms.weights.tolist() == [1, LAGGED_WEIGHT, 1, 1, CROSSED_WEIGHT]
+    assert _terms().weights.tolist() == [1, LAGGED_WEIGHT, 1]
