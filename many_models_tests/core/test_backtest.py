@@ -173,8 +173,21 @@ def test_what_is_judged_is_what_would_be_served_nothing_below_the_floor() -> Non
         np.testing.assert_array_equal(floored.forecasts[name], np.maximum(forecasts, 0))
 
 
-EVERY_CANDIDATE: list[Any] = [None, *([BASELINE, name] for name in CANDIDATES if name != BASELINE)]
-FEATURES = {"known": ["price", "offer"], "past": ["visits"]}
+DESCRIBED: list[Any] = [
+    {"name": "log_ridge", "estimator": "ridge", "with": {"log_target": True, "half_life": 60}},
+    {"name": "trees", "estimator": "sklearn.tree.DecisionTreeRegressor", "with": {"max_depth": 5}},
+]
+EVERY_CANDIDATE: list[Any] = [
+    None,
+    *([BASELINE, name] for name in CANDIDATES if name != BASELINE),
+    *([BASELINE, description] for description in DESCRIBED),
+]
+FEATURES = {"known": ["price", "offer"], "past": ["visits"], "holidays": "US"}
+
+
+def _name_of(candidates: list[Any] | None) -> str:
+    last = "auto" if candidates is None else candidates[-1]
+    return str(last["name"] if isinstance(last, dict) else last)
 
 
 def _changed(series: Columns, first: int, **values: float) -> Columns:
@@ -195,11 +208,9 @@ def _backtest_through(use_case: UseCase, series: Columns, row: int) -> Backtest:
 
 
 @pytest.mark.parametrize("demand", ["steady", "intermittent"])
-@pytest.mark.parametrize(
-    "candidates", EVERY_CANDIDATE, ids=lambda names: "auto" if names is None else names[-1]
-)
+@pytest.mark.parametrize("candidates", EVERY_CANDIDATE, ids=_name_of)
 def test_what_comes_after_the_origin_changes_nothing(
-    candidates: list[str] | None, demand: str
+    candidates: list[Any] | None, demand: str
 ) -> None:
     """Not after the day of training, and not after the origin of any fold.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from many_models.core.calendar import CALENDAR
+from many_models.core.calendar import CALENDAR, HOLIDAYS
 from many_models.core.dataset import Floats, Ints, read_dataset
 from many_models.core.features import (
     FeatureSpec,
@@ -16,17 +16,19 @@ from many_models.core.features import (
     shift,
 )
 from many_models.core.panel import Panel, build_panel
+from many_models.core.public_holidays import FAMILIES
 from many_models.core.use_case import UseCase
 from many_models_tests.fakes import make_series, make_shard, make_use_case
 
 NAN = float("nan")
-RICH = {"known": ["price", "promotion"], "past": ["visits"]}
+RICH: dict[str, Any] = {"known": ["price", "promotion"], "past": ["visits"]}
 HORIZONS = {"h": 30, "D": 10, "W-MON": 5, "MS": 3}  # each frequency, horizons that are no season
 
 
 def _use_case(code: str, **fields: Any) -> UseCase:
     time = {"column": "date", "frequency": code}
-    return make_use_case(time=time, horizon=HORIZONS[code], features=RICH, **fields)
+    rich = {**RICH, "holidays": "US"} if code in FAMILIES else RICH
+    return make_use_case(time=time, horizon=HORIZONS[code], features=rich, **fields)
 
 
 def _panel_of(target: Floats, use_case: UseCase, seed: int = 0, ahead: int = 0) -> Panel:
@@ -269,3 +271,30 @@ def test_the_seasonal_naive_of_a_group_takes_nothing_from_its_neighbours() -> No
     panel = _join([full, bare, thin])
     found = seasonal_naive(panel, np.array([panel.origin, panel.origin - 2]), 1, season=7)
     np.testing.assert_array_equal(found[:, :, 0], [[3, 1], [NAN, NAN], [5, NAN]])
+
+
+@pytest.mark.parametrize("code", HORIZONS)
+def test_the_columns_that_linear_models_treat_apart_are_named_as_such(code: str) -> None:
+    spec = FeatureSpec.of(_use_case(code))
+    names = spec.names
+    assert [names[column] for column in spec.lagged] == [
+        name for name in names if name.startswith("target_") or name.startswith("visits_")
+    ]
+    crossed = {(names[known], names[wave]) for known, wave in spec.crossed}
+    weeks = {name for name in names if name.startswith("week_")}
+    assert crossed == {(known, wave) for known in ("price", "promotion") for wave in weeks}
+    assert bool(weeks) == (code in FAMILIES)
+
+
+def test_holidays_come_before_the_known_features_and_count_for_linear_models() -> None:
+    plain, festive = (
+        FeatureSpec.of(make_use_case(features={**RICH, **more}))
+        for more in ({}, {"holidays": "US"})
+    )
+    first = festive.names.index("holiday")
+    assert set(festive.names) - set(plain.names) == set(HOLIDAYS)
+    assert festive.names[first + len(HOLIDAYS)] == "price"
+    assert festive.linear[first : first + len(HOLIDAYS)].all()
+    panel = _panel_of(np.zeros(40), make_use_case(features=RICH))  # from 1971-10-13
+    flags = build_features(panel, festive)[:, first]
+    assert flags.nonzero()[0].tolist() == [12]  # Veterans Day, in October then
