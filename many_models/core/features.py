@@ -113,6 +113,12 @@ class FeatureSpec:
         return tuple(range(end - len(self._of_past), end))
 
     @property
+    def rare(self) -> tuple[int, ...]:
+        """Numbers of the columns that are hardly ever other than zero: holidays."""
+        end = len(self._of_date)
+        return tuple(range(len(fourier_names(self.frequency)), end))
+
+    @property
     def crossed(self) -> tuple[tuple[int, int], ...]:
         """Numbers of the columns of each known feature and of each wave of the week."""
         waves = [n for n, name in enumerate(fourier_names(self.frequency)) if "week_" in name]
@@ -132,6 +138,7 @@ class FeatureSpec:
             horizon=self.horizon,
             origin=origin,
             lagged=self.lagged,
+            rare=self.rare,
             crossed=self.crossed,
         )
 

@@ -136,6 +136,15 @@ def test_the_same_time_in_two_groups_is_no_duplicate() -> None:
     assert read_dataset(make_shard(DAILY, {("1", "a"): one, ("1", "b"): one}), DAILY).problems == {}
 
 
+def test_the_hour_that_local_time_repeats_when_summer_ends_is_a_duplicate() -> None:
+    hourly = make_use_case(time={"column": "date", "frequency": "h"})
+    hours = [datetime(2024, 10, 27, hour) for hour in (1, 2, 2, 3)]
+    shard = make_shard(hourly, {("1", "a"): {"date": hours, "sold": [1.0, 2.0, 3.0, 4.0]}})
+    (problem,) = read_dataset(shard, hourly).problems.values()
+    assert problem.reason == "duplicate_time"
+    assert "aggregate in the source query (at 2024-10-27T02" in problem.error
+
+
 @pytest.mark.parametrize("code", ["h", "D", "W-THU", "MS"])
 def test_a_row_without_time_happened_at_no_time(code: str) -> None:
     use_case = make_use_case(time={"column": "date", "frequency": code})

@@ -295,6 +295,8 @@ def test_holidays_come_before_the_known_features_and_count_for_linear_models() -
     assert set(festive.names) - set(plain.names) == set(HOLIDAYS)
     assert festive.names[first + len(HOLIDAYS)] == "price"
     assert festive.linear[first : first + len(HOLIDAYS)].all()
+    assert festive.rare == tuple(range(first, first + len(HOLIDAYS)))
+    assert plain.rare == ()
     panel = _panel_of(np.zeros(40), make_use_case(features=RICH))  # from 1971-10-13
     flags = build_features(panel, festive)[:, first]
     assert flags.nonzero()[0].tolist() == [12]  # Veterans Day, in October then

@@ -22,7 +22,8 @@ class Sample:
     ``x`` (n, p) are features, ``y`` (n,) the target, NaN where missing; ``linear`` (p,) marks the
     features that a linear model takes; ``season`` and ``horizon`` count periods; ``origin`` is the
     number of the last period. ``lagged`` numbers the features made from the past of the target or
-    of other columns, ``crossed`` pairs of features whose products a linear model may want.
+    of other columns, ``rare`` those that are hardly ever other than zero, ``crossed`` pairs of
+    features whose products a linear model may want.
     """
 
     x: Floats
@@ -32,6 +33,7 @@ class Sample:
     horizon: int
     origin: int
     lagged: tuple[int, ...] = ()
+    rare: tuple[int, ...] = ()
     crossed: tuple[tuple[int, int], ...] = ()
 
     def observed(self) -> tuple[Floats, Floats]:

@@ -15,6 +15,7 @@ from many_models.core.dataset import Flags, Floats, Ints
 
 DAMPING = 0.9  # of the trend's slope, with each period ahead (Gardner & McKenzie 1985)
 LAGGED_WEIGHT = 0.4  # prior standard deviation of a coefficient, where others have 1
+RARE_WEIGHT = 0.3
 CROSSED_WEIGHT = 0.1
 
 
@@ -30,6 +31,7 @@ class Terms:
 
     linear: Flags
     lagged: Ints
+    rare: Ints
     crossed: Ints
     centres: Floats
     origin: int | None
@@ -44,13 +46,15 @@ class Terms:
         centres = np.where(there, first, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         lagged = np.array(sample.lagged, dtype=np.int64)
         origin = sample.origin if trend else None
-        return cls(sample.linear, lagged, crossed, centres, origin, log)
+        rare = np.array(sample.rare, dtype=np.int64)
+        return cls(sample.linear, lagged, rare, crossed, centres, origin, log)
 
     @property
     def weights(self) -> Floats:
         """Prior standard deviations (q,) of the coefficients of standardised terms."""
         own = np.ones(len(self.linear))
         own[self.lagged] = LAGGED_WEIGHT
+        own[self.rare] = RARE_WEIGHT
         trend = np.ones(0 if self.origin is None else 1)
         crossed = np.full(len(self.crossed), CROSSED_WEIGHT)
         return np.concatenate([own[self.linear], trend, crossed])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from many_models.core.candidates.port import Outlook, Sample
-from many_models.core.candidates.terms import CROSSED_WEIGHT, LAGGED_WEIGHT, Terms
+from many_models.core.candidates.terms import CROSSED_WEIGHT, LAGGED_WEIGHT, RARE_WEIGHT, Terms
 from many_models_tests.core.candidates.samples import NAN
 
 X = np.array([[1.0, 10.0, -1.0, 7.0], [3.0, NAN, 1.0, 7.0], [5.0, -10.0, 1.0, 7.0]])
@@ -17,6 +17,7 @@ SAMPLE = Sample(
     horizon=2,
     origin=102,
     lagged=(1,),
+    rare=(2,),
     crossed=((0, 2),),
 )
 AHEAD = Outlook(X[:2], np.zeros(2), np.empty(0), origin=102)
@@ -54,7 +55,7 @@ def test_lagged_features_are_logarithms_where_the_target_is() -> None:
     assert X[0, 1] == 10
 
 
-def test_lagged_features_and_products_are_trusted_less() -> None:
+def test_lagged_and_rare_features_and_products_are_trusted_less() -> None:
     terms = _terms(trend=True, interactions=True)
-    assert terms.weights.tolist() == [1, LAGGED_WEIGHT, 1, 1, CROSSED_WEIGHT]
-    assert _terms().weights.tolist() == [1, LAGGED_WEIGHT, 1]
+    assert terms.weights.tolist() == [1, LAGGED_WEIGHT, RARE_WEIGHT, 1, CROSSED_WEIGHT]
+    assert _terms().weights.tolist() == [1, LAGGED_WEIGHT, RARE_WEIGHT]
