@@ -16,9 +16,9 @@ class RidgeOptions(Section):
     """Options of ``ridge``.
 
     ``log_target`` fits on log(1 + target), for effects that multiply; ``half_life`` in periods lets
-    a period count half as much as one that is so much younger (``auto``: by the frequency; ``none``
-    lets all count the same); ``trend`` and ``interactions``, of known features with the weekly
-    season, may be left out.
+    a period count half as much as one that is so much younger (``none``: all count the same;
+    ``auto``: by the frequency, ``none`` up to weeks); ``trend`` and ``interactions``, of known
+    features with the weekly season, may be left out.
     """
 
     log_target: bool = False

@@ -158,8 +158,18 @@ def test_recent_periods_count_more_with_a_half_life() -> None:
         np.testing.assert_allclose(found, expected, rtol=2e-3)
 
 
-def test_every_frequency_has_a_half_life() -> None:
-    assert set(HALF_LIVES) == set(SEASONS.values())
+@pytest.mark.parametrize(("season", "half_life"), [(7, "none"), (12, HALF_LIVES[12])])
+def test_months_quarters_and_years_count_less_with_age_and_days_do_not(
+    season: int, half_life: object
+) -> None:
+    x, y, linear = make_rows(60, 3)
+    sample = replace(sample_of(x, y, linear), season=season)
+    found, expected = (
+        fit_ridge(sample, RidgeOptions.model_validate(options)).predict(ahead(x, y))
+        for options in ({}, {"half_life": half_life})
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert set(HALF_LIVES) == {SEASONS[code] for code in ("MS", "QS", "YS")}
 
 
 def _doubling(noise: float, seed: int = 0) -> tuple[Sample, Floats, Floats]:
