@@ -134,15 +134,16 @@ def _names(use_case: UseCase, sample: Sample, folds: int) -> tuple[str, ...]:
     """Candidates of one group, the baseline first."""
     if use_case.candidates is not None:
         return use_case.candidate_names
-    return (BASELINE, *choose(sample, folds + 1, use_case.seconds_per_group))
+    known, seconds = bool(use_case.features.known), use_case.seconds_per_group
+    return (BASELINE, *choose(sample, folds + 1, seconds, known_features=known))
 
 
 def _add_ensembles(result: Backtest, group: int, folds: Ints) -> None:
-    """Forecasts of the ensembles of one group's candidates, those that failed left out."""
+    """Forecasts of the ensembles of all that one group was tried on, those that failed left out."""
     tried = {
         name: forecasts[group, folds]
         for name, forecasts in result.forecasts.items()
-        if name != BASELINE and np.isfinite(forecasts[group, folds]).all()
+        if np.isfinite(forecasts[group, folds]).all()
     }
     found = backtest_ensembles(tried, result.actual[group, folds])
     if found:

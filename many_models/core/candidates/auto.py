@@ -15,6 +15,7 @@ INTERMITTENT = ("sba", "tsb", "mean")
 INTERVAL_MIN = 1.32  # mean periods between demands: Syntetos & Boylan (2005)
 REGRESSION_ROWS = 3  # a feature, at least
 TREES_ROWS = 100
+CALENDAR_ROWS = 200  # of less, calendar and lags teach less than smoothing knows already
 
 COSTS = {
     "mean": 0.1,
@@ -34,14 +35,15 @@ COSTS = {
 COSTS_PERIODS = 365
 
 
-def choose(sample: Sample, fits: int, seconds: float) -> tuple[str, ...]:
+def choose(sample: Sample, fits: int, seconds: float, *, known_features: bool) -> tuple[str, ...]:
     """Candidates for the group of ``sample``, the most promising first, beside the baseline.
 
-    ``fits`` is how often each will be fitted, ``seconds`` the budget for all of it.
+    ``fits`` is how often each will be fitted, ``seconds`` the budget for all of it;
+    ``known_features`` says whether there are any beside calendar, lags and rolling means.
     """
     budget = 1000 * seconds
     chosen = []
-    for name in _promising(sample):
+    for name in _promising(sample, known_features):
         cost = fits * COSTS[name] * max(len(sample.y) / COSTS_PERIODS, 0.1)
         if cost <= budget:
             budget -= cost
@@ -49,12 +51,13 @@ def choose(sample: Sample, fits: int, seconds: float) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _promising(sample: Sample) -> tuple[str, ...]:
+def _promising(sample: Sample, known_features: bool) -> tuple[str, ...]:
     values = sample.y[~np.isnan(sample.y)]
     intermittent = values.min() >= 0 and len(values) > INTERVAL_MIN * np.count_nonzero(values)
+    least = 0 if known_features else CALENDAR_ROWS
     by_features = []
-    if len(values) >= REGRESSION_ROWS * sample.linear.sum():
+    if len(values) >= max(REGRESSION_ROWS * sample.linear.sum(), least):
         by_features.append("ridge")
-    if len(values) >= TREES_ROWS:
+    if len(values) >= max(TREES_ROWS, least):
         by_features.append("gradient_boosting")
     return (*(INTERMITTENT if intermittent else SMOOTHING), *by_features)

@@ -1,6 +1,7 @@
 """Ensembles: the forecasts of several candidates combined, as their backtests say.
 
-They cost no fit of their own in the backtest, and keep a single lucky candidate from winning.
+They cost no fit of their own in the backtest, and keep a single lucky candidate from winning. The
+baseline is a member too: it is wrong in other ways than the candidates are.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import numpy as np
 
 from many_models.core.candidates.port import FittedCandidate, Outlook
 from many_models.core.dataset import Floats
+from many_models.core.use_case import BASELINE
 
 MEDIAN, WEIGHTED = "ensemble_median", "ensemble_weighted"
 ENSEMBLES = (MEDIAN, WEIGHTED)
 FOLDS_NEEDED = 3
-MEMBERS_NEEDED = 3  # a median of two is a mean, and a weighted mean of two is hardly an ensemble
+CANDIDATES_NEEDED = 3  # beside the baseline: of fewer there is little to combine
+MEMBERS_LIMITED = 4  # from this many on, the two in the middle say how far the others may go
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,17 @@ class Ensemble:
 
 
 def combine(forecasts: Floats, weights: tuple[float, ...] | Floats | None) -> Floats:
-    """Weighted mean, or median without weights, over the first axis."""
+    """Weighted mean, or median without weights, over the first axis.
+
+    In the mean, no forecast is higher than the second highest or lower than the second lowest, so
+    that a single member that goes astray takes nobody with it.
+    """
     if weights is None:
         middle: Floats = np.median(forecasts, axis=0)
         return middle
+    if len(forecasts) >= MEMBERS_LIMITED:
+        ordered = np.sort(forecasts, axis=0)
+        forecasts = np.clip(forecasts, ordered[1], ordered[-2])
     mean: Floats = np.tensordot(np.asarray(weights), forecasts, axes=1)
     return mean
 
@@ -49,7 +59,7 @@ def backtest_ensembles(forecasts: Mapping[str, Floats], actual: Floats) -> dict[
     The weights in one fold come from the folds before it, as they would have at the time; in the
     oldest one they are equal.
     """
-    if len(forecasts) < MEMBERS_NEEDED:
+    if len(forecasts.keys() - {BASELINE}) < CANDIDATES_NEEDED:
         return {}
     stacked = np.stack(list(forecasts.values()))
     weighted = np.full(actual.shape, np.nan)
@@ -77,16 +87,17 @@ def weigh(forecasts: Floats, actual: Floats) -> Floats:
 def choose_winner(scores: Mapping[str, float], errors: Mapping[str, Floats]) -> str:
     """The best by ``scores``, the lower the better; but the ensemble, unless it is clearly beaten.
 
-    Few folds say little about which of several good candidates is the best, while the median of
-    them is hardly ever bad. To win against it takes a smaller error in each of ``FOLDS_NEEDED``
-    folds or more, and a score that is better by 1 / sqrt(n) of itself, ``n`` the periods judged.
-    ``errors`` are absolute (F, H), NaN where nothing was judged.
+    Few folds say little about which of several good candidates is the best, while their weighted
+    mean is hardly ever bad. To win against it takes a smaller error in each of ``FOLDS_NEEDED``
+    folds or more, and a score that is better by sqrt(2 log(k) / n) of itself: about what the
+    luckiest of ``k`` equals gains by chance over the ``n`` periods judged, if their errors vary as
+    much as they are large. ``errors`` are absolute (F, H), NaN where nothing was judged.
     """
     best = min(scores, key=lambda name: scores[name])
-    if MEDIAN not in scores or best == MEDIAN:
+    if WEIGHTED not in scores or best == WEIGHTED:
         return best
-    judged = ~np.isnan(errors[MEDIAN])
-    gains = np.where(judged, errors[MEDIAN] - errors[best], 0.0).sum(axis=1)[judged.any(axis=1)]
+    judged = ~np.isnan(errors[WEIGHTED])
+    gains = np.where(judged, errors[WEIGHTED] - errors[best], 0.0).sum(axis=1)[judged.any(axis=1)]
     clear = len(gains) >= FOLDS_NEEDED and (gains > 0).all()
-    margin = 1 / np.sqrt(judged.sum())
-    return best if clear and scores[best] < (1 - margin) * scores[MEDIAN] else MEDIAN
+    margin = np.sqrt(2 * np.log(len(scores)) / judged.sum())
+    return best if clear and scores[best] < (1 - margin) * scores[WEIGHTED] else WEIGHTED

@@ -10,9 +10,11 @@ from many_models_tests.core.candidates.samples import NAN, sample_of
 SMOOTHING = ("optimized_theta", "theta", "ces", "ets")
 
 
-def _choose(y: Floats, seconds: float = 10.0, features: int = 4) -> tuple[str, ...]:
-    flags = np.ones(features, dtype=bool)
-    return choose(sample_of(np.ones((len(y), features)), y, flags), fits=4, seconds=seconds)
+def _choose(
+    y: Floats, seconds: float = 10.0, features: int = 4, known: bool = True
+) -> tuple[str, ...]:
+    sample = sample_of(np.ones((len(y), features)), y, np.ones(features, dtype=bool))
+    return choose(sample, fits=4, seconds=seconds, known_features=known)
 
 
 def test_a_short_series_is_forecast_from_its_own_past_only() -> None:
@@ -24,6 +26,13 @@ def test_features_are_used_where_there_are_rows_enough_to_learn_from() -> None:
     assert _choose(np.arange(100.0) + 1) == (*SMOOTHING, "ridge", "gradient_boosting")
     rows = np.where(np.arange(100) % 2, NAN, 5.0)
     assert _choose(rows) == (*SMOOTHING, "ridge")
+
+
+def test_where_no_feature_is_known_it_takes_more_rows_for_the_calendar_to_teach_something() -> None:
+    assert _choose(np.arange(199.0) + 1, known=False) == SMOOTHING
+    by_features = ("ridge", "gradient_boosting")
+    assert _choose(np.arange(200.0) + 1, known=False) == (*SMOOTHING, *by_features)
+    assert _choose(np.arange(200.0) + 1, known=False, features=67) == (*SMOOTHING, by_features[1])
 
 
 def test_models_of_intermittent_demand_are_tried_where_demand_comes_rarely() -> None:
