@@ -128,7 +128,7 @@ class Grocery:
         by_baseline = by_baseline.where(by_baseline > 0)
         keys = sorted(models)
         skills = 1 - by_model[keys] / by_baseline[keys]
-        return Step(name, skills.to_numpy(np.float64), seconds)
+        return Step(name, np.asarray(skills, dtype=np.float64), seconds)
 
     def _errors(self, past: pa.Table, models: dict[str, Champion]) -> pd.Series[float]:
         """Mean absolute error of each group's forecast; a day without a row is one of no sales."""

@@ -173,6 +173,24 @@ def test_what_is_judged_is_what_would_be_served_nothing_below_the_floor() -> Non
         np.testing.assert_array_equal(floored.forecasts[name], np.maximum(forecasts, 0))
 
 
+def test_ensembles_are_of_the_baseline_and_all_candidates_that_did_not_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(sample: Sample) -> LastValue:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setitem(CANDIDATES, "median", fail)
+    names = [*TWO, "median", "mean", "theta"]
+    values = [float(n % 9) for n in range(60)]
+    test, _ = _backtest(make_use_case(candidates=names), values)
+    members = ["seasonal_naive", "ridge", "mean", "theta"]
+    assert test.members == {0: tuple(members)}
+    medians = np.median([test.forecasts[name] for name in members], axis=0)
+    np.testing.assert_array_equal(test.forecasts["ensemble_median"], medians)
+    fewer, _ = _backtest(make_use_case(candidates=names[:-1]), values)
+    assert fewer.members == {}
+
+
 DESCRIBED: list[Any] = [
     {"name": "log_ridge", "estimator": "ridge", "with": {"log_target": True, "half_life": 60}},
     {"name": "trees", "estimator": "sklearn.tree.DecisionTreeRegressor", "with": {"max_depth": 5}},
