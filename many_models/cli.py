@@ -21,6 +21,7 @@ import click
 
 from many_models import __version__, settings
 from many_models.cli_champions import history, models, rollback
+from many_models.cli_explain import explain
 from many_models.cli_gc import gc
 from many_models.cli_new import new
 from many_models.cli_use_case import UseCaseFile
@@ -54,7 +55,7 @@ def main() -> None:
     settings.fill_environment(os.environ)
 
 
-for command in (new, models, history, rollback, gc):
+for command in (new, models, history, explain, rollback, gc):
     main.add_command(command)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from uuid import uuid4
 import click
 
 from many_models import settings
+from many_models.cli_table import as_table
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.registration import (
     CANDIDATE_TAG,
@@ -85,7 +85,7 @@ def history(use_case: AnyUseCase, key: str, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     click.echo(found.name)
-    click.echo(_table(_COLUMNS, [_shown(row) for row in rows]))
+    click.echo(as_table(_COLUMNS, [_shown(row) for row in rows]))
     if found.champion is None:
         click.echo("No version is champion: the baseline stands in.")
 
@@ -146,7 +146,7 @@ def _production(use_case: AnyUseCase) -> MlflowRegistry:
 
 def _announce(found: RollbackPlan) -> None:
     rows = [(c.name, f"v{c.from_version}", _target(c)) for c in found.changes[:CHANGES_SHOWN]]
-    click.echo(_table(("model", "from", "to"), rows))
+    click.echo(as_table(("model", "from", "to"), rows))
     if (more := len(found.changes) - CHANGES_SHOWN) > 0:
         click.echo(f"... and {more:,} more")
     count, last = len(found.changes), sum(c.to_version is None for c in found.changes)
@@ -189,15 +189,6 @@ def _shown(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _minute(moment: str | None) -> str:
     return "" if moment is None else moment[:16].replace("T", " ")
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
 
 
 def _user() -> str:

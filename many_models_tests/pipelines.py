@@ -92,7 +92,7 @@ class Pipeline:
             lake=self.lake,
             registry=self.training,
             results=self.results,
-        )
+        ).ledger
 
     def promote(self, *partitions: str, run_id: str = "run") -> None:
         self.judge(*partitions)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 TITLE_LENGTH_MAX = 100
-BLUE, GREY = "#2f6db5", "#b8bec6"
+BLUE, ORANGE, GREY = "#2f6db5", "#d9822b", "#b8bec6"
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,24 @@ class ForecastExample:
     title: str
     history_times: NDArray[np.datetime64]
     history: NDArray[np.float64]
+    times: NDArray[np.datetime64]
+    prediction: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BacktestExample:
+    """One group: its history, what was forecast of it in each fold, and what its model forecasts.
+
+    Each of ``backtest`` has the times of a fold's horizon and the forecasts of them; ``times`` and
+    what belongs to them are empty where the model has no forecast.
+    """
+
+    title: str
+    history_times: NDArray[np.datetime64]
+    history: NDArray[np.float64]
+    backtest: Sequence[tuple[NDArray[np.datetime64], NDArray[np.float64]]]
     times: NDArray[np.datetime64]
     prediction: NDArray[np.float64]
     lower: NDArray[np.float64]
@@ -61,6 +79,25 @@ def plot_forecasts(examples: Sequence[ForecastExample], target: str) -> str:
         axes.set_title(_shorten(example.title), fontsize=9, loc="left", parse_math=False)
         _finish(axes)
     return _as_markdown(figure, "forecasts")
+
+
+def plot_backtests(examples: Sequence[BacktestExample], target: str) -> str:
+    """Small multiples of history with the backtest's forecasts over it and the model's after it."""
+    if not examples:
+        return "Nothing was forecast."
+    figure = Figure(figsize=(8, 2.3 * len(examples)), layout="constrained")
+    rows = figure.subplots(len(examples), 1, squeeze=False)[:, 0]
+    for axes, example in zip(rows, examples, strict=True):
+        axes.plot(example.history_times, example.history, color=GREY, linewidth=1, label=target)
+        for number, (times, forecast) in enumerate(example.backtest):
+            label = "" if number else "backtest"
+            axes.plot(times, forecast, color=ORANGE, linewidth=1.2, label=label)
+            axes.axvline(times[0], color=GREY, linewidth=0.6, linestyle=":")
+        axes.plot(example.times, example.prediction, color=BLUE, linewidth=1.5, label="forecast")
+        axes.fill_between(example.times, example.lower, example.upper, color=BLUE, alpha=0.18)
+        axes.set_title(_shorten(example.title), fontsize=9, loc="left", parse_math=False)
+        _finish(axes)
+    return _as_markdown(figure, "worst groups")
 
 
 def _shorten(title: str) -> str:

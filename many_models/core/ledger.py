@@ -9,13 +9,17 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from many_models.core.closeup import CLOSEUP, CLOSEUP_TYPE, CloseUp
 from many_models.core.cost import NO_COST, Cost
 from many_models.core.dataset import Problem
+from many_models.core.explanation import EFFECTS, EFFECTS_TYPE, ModelEffect
 from many_models.core.keys import group_key
 from many_models.core.metrics import METRICS
 from many_models.core.use_case import UseCase
 
 Status = Literal["trained", "skipped", "failed"]
+NOT_IN_LEDGER = ("payload", EFFECTS, CLOSEUP)
+"""Columns of a training result that go elsewhere than into the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Training:
 
     ``coverages`` are by column of the ledger, one for each level of ``validation``.
     ``latest_mae`` is its mean absolute error in the latest fold alone, in the target's unit.
+    ``effects`` explain the model; ``closeup`` is there of a few groups only.
     """
 
     candidate: str
@@ -37,6 +42,8 @@ class Training:
     evaluated_from: np.datetime64
     payload: bytes
     payload_sha256: str
+    effects: tuple[ModelEffect, ...] = ()
+    closeup: CloseUp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class GroupOutcome:
 
 
 def training_schema(use_case: UseCase) -> pa.Schema:
-    """Columns of a shard's training result: the ledger's, and the model's ``payload``."""
+    """Columns of a shard's training result: the ledger's, and ``NOT_IN_LEDGER``."""
     time = pa.timestamp("us")
     return pa.schema(
         [
@@ -88,6 +95,8 @@ def training_schema(use_case: UseCase) -> pa.Schema:
             ("payload_sha256", pa.string()),
             ("payload_bytes", pa.int64()),
             ("payload", pa.binary()),
+            (EFFECTS, EFFECTS_TYPE),
+            (CLOSEUP, CLOSEUP_TYPE),
         ]
     )
 

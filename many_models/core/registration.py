@@ -83,8 +83,8 @@ class ModelRecord:
     the columns prediction, lower and upper. It is empty where ``stored`` says that it is written
     already; a record has one of the two. ``key_tags`` names those of ``tags`` that say which
     group this is: they, the use case and the partition also go on the registered model itself.
-    ``files`` are the descriptive files that stood beside the payload where the record was read
-    from, by name; a model fresh from training has none yet.
+    ``files`` are those that stood beside the payload where the record was read from, by name; a
+    model fresh from training has its explanation at most.
     """
 
     name: str

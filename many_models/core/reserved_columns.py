@@ -33,6 +33,10 @@ _PREDICTIONS = [
     *("origin", "time", "periods_ahead", "prediction", "lower", "upper", "source"),
     *("probability", "probabilities", "rows_due"),
 ]
+_EXPLANATIONS = [
+    *("member", "effect", "feature", "class_name", "value", "standardised"),
+    *("share", "share_rank", "effects", "closeup"),
+]
 _TAGS = [
     *("use_case", "partition_key", "metric", "dagster_run_id", "verdict"),
     *("artifact_location", "training_run", "training_version"),
@@ -40,6 +44,8 @@ _TAGS = [
     *("rolled_back_at", "rolled_back_by", "rolled_back_to", "rollback_reason", "rollback_id"),
 ]
 
-RESULT_COLUMNS = LAKE_COLUMNS.union(_GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _TAGS)
+RESULT_COLUMNS = LAKE_COLUMNS.union(
+    _GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _EXPLANATIONS, _TAGS
+)
 """What else the tables of results hold, and the tags of models: keys and static features are there
 too. The columns of a use case's own interval levels come on top: see ``validation``."""

@@ -17,8 +17,10 @@ from threadpoolctl import threadpool_limits
 from many_models.core.backtest import Backtest, fit_candidate, run_backtest
 from many_models.core.candidates.ensemble import ENSEMBLES, MEDIAN, Ensemble, weigh
 from many_models.core.candidates.port import FittedCandidate, Sample
+from many_models.core.closeup import close_up
 from many_models.core.cost import NO_COST, Allowance, Cost, Stopwatch
 from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_dataset
+from many_models.core.explanation import explain
 from many_models.core.failure import describe_error, describe_failures
 from many_models.core.features import FeatureSpec, build_features
 from many_models.core.isolation import run_isolated
@@ -29,6 +31,7 @@ from many_models.core.panel import Panel, build_panel, count_observed, first_obs
 from many_models.core.screening import find_reasons_to_skip
 from many_models.core.use_case import BASELINE, UseCase
 from many_models.core.winners import Winners
+from many_models.core.worst_groups import keep_worst
 
 GROUPS_BETWEEN_LOOKS = 5  # at what an allowance has left
 
@@ -69,8 +72,14 @@ def train_shard(
             ),
             groups_at_once=GROUPS_BETWEEN_LOOKS if allowance else None,
         )
-    in_order = [outcomes[group] for group in range(len(dataset.keys))]
     through = use_case.frequency.to_time(np.array([origin]))[0]
+    in_order = keep_worst(
+        [outcomes[group] for group in range(len(dataset.keys))],
+        table,
+        dataset.offsets,
+        use_case,
+        origin=through,
+    )
     return training_table(in_order, use_case, partition=partition, trained_through=through)
 
 
@@ -176,14 +185,15 @@ class _Contest:
             evaluated_from=self.use_case.frequency.to_time(oldest + 1)[0],
             payload=payload,
             payload_sha256=digest,
+            effects=explain(winner, model.fitted, self._sample(index), model.spec.names),
+            closeup=close_up(self.panel, index, self.backtest, winners.forecasts[index]),
         )
         return training, describe_failures(self.backtest.errors.get(index, {}))
 
     def _refit(self, index: int, key: tuple[str, ...], candidate: str) -> ForecastModel:
         panel, spec = self.panel, FeatureSpec.of(self.use_case)
-        rows = slice(int(panel.offsets[index]), int(panel.offsets[index + 1]))
-        sample = spec.sample(self.features[rows], panel.target[rows], panel.origin)
-        fitted = self._fit(index, candidate, sample)
+        rows = self._rows(index)
+        fitted = self._fit(index, candidate, self._sample(index))
         memory = max(spec.memory, fitted.memory)
         tail = slice(max(rows.start, rows.stop - memory), rows.stop)
         return ForecastModel(
@@ -203,16 +213,24 @@ class _Contest:
             floor=self.use_case.prediction_floor,
         )
 
+    def _rows(self, index: int) -> slice:
+        return slice(int(self.panel.offsets[index]), int(self.panel.offsets[index + 1]))
+
+    def _sample(self, index: int) -> Sample:
+        rows, panel = self._rows(index), self.panel
+        spec = FeatureSpec.of(self.use_case)
+        return spec.sample(self.features[rows], panel.target[rows], panel.origin)
+
     def _fit(self, index: int, name: str, sample: Sample) -> FittedCandidate:
         if name not in ENSEMBLES:
             return fit_candidate(name, sample, self.use_case)
         members = self.backtest.members[index]
         fitted = tuple(fit_candidate(member, sample, self.use_case) for member in members)
         if name == MEDIAN:
-            return Ensemble(fitted, None)
+            return Ensemble(fitted, None, members)
         forecasts = np.stack([self.backtest.forecasts[member][index] for member in members])
         weights = weigh(forecasts, self.backtest.actual[index])
-        return Ensemble(fitted, tuple(weights.tolist()))
+        return Ensemble(fitted, tuple(weights.tolist()), members)
 
 
 def _mean_size(residuals: Floats) -> float:

@@ -57,7 +57,7 @@ def build_trained_models(
         results, keys = store.open(use_case), context.partition_keys
         registry = training_registry.open(use_case)
         with timed(results, "trained_models", context.run.run_id) as stage:
-            ledger = train_partitions(
+            trained = train_partitions(
                 use_case,
                 keys,
                 Run(context.run.run_id, datetime.now(UTC)),
@@ -66,6 +66,7 @@ def build_trained_models(
                 registry=registry,
                 results=results,
             )
+            ledger = trained.ledger
             stage.count(partitions=len(keys), rows=ledger.num_rows)
         describe_partitions(context, {key: count_statuses(ledger, key) for key in keys})
         return dg.MaterializeResult(
@@ -74,6 +75,7 @@ def build_trained_models(
                 "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
                 "core_minutes": (pc.sum(ledger["core_seconds"]).as_py() or 0.0) / 60,
                 "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
+                "worst_groups": dg.MetadataValue.md(trained.worst),
             }
         )
 

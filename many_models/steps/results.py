@@ -1,8 +1,9 @@
 """The tables that a use case keeps in the result store, and what is asked of them.
 
-``<use case>_ledger``, ``_verdicts``, ``_predictions``, ``_scoring``, ``_accuracy``, ``_stages``
-and, after the first rollback, ``_rollbacks``; the views ``_latest_ledger`` and ``_latest_verdicts``
-hold each partition's last run, ``_accuracy_by_group`` and ``_accuracy_by_horizon`` averages.
+``<use case>_ledger``, ``_explanations`` (of each partition's last training run alone),
+``_verdicts``, ``_predictions``, ``_scoring``, ``_accuracy``, ``_stages`` and, after the first
+rollback, ``_rollbacks``; the views ``_latest_ledger`` and ``_latest_verdicts`` hold each
+partition's last run, ``_accuracy_by_group`` and ``_accuracy_by_horizon`` averages.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.adapters.results.store import ResultStore
+from many_models.adapters.results.store import ResultStore, Slice
 from many_models.core.use_case_shape import AnyUseCase
 
 logger = logging.getLogger(__name__)
 
 PARTITIONS_IN_A_QUERY = 500
+
+Where = Mapping[str, str | Sequence[str]]
+"""What makes up a slice of a table: for each column its value, or values."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,16 @@ class Results:
         self,
         table: str,
         rows: pa.Table | pa.RecordBatchReader,
-        where: Mapping[str, str | Sequence[str]],
+        where: Where,
     ) -> int:
         """Replace a slice of one table in one transaction; returns the rows written."""
         return self.store.replace_slice(self.name(table), rows, where=where)
+
+    def replace_all(
+        self, slices: Mapping[str, tuple[pa.Table | pa.RecordBatchReader, Where]]
+    ) -> None:
+        """Replace slices of several tables, by name, in one transaction."""
+        self.store.replace_slices([Slice(self.name(t), *slices[t]) for t in slices])
 
     def latest(self, table: str, partitions: Sequence[str] | None = None) -> pa.Table:
         """Rows of each partition's last run in ``ledger`` or ``verdicts``; none without a run."""

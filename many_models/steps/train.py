@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -23,11 +24,14 @@ from many_models import __version__
 from many_models.adapters.lake.arrow_files import read_parquet
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.model_artifact import EXPLANATION_FILE
 from many_models.adapters.registry.packing import Packing
 from many_models.adapters.registry.packs import MODELS_A_PACK
 from many_models.adapters.spark.shard_work import TrainedShard, TrainingTask, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
+from many_models.core.explanation import EFFECTS, write_explanation
 from many_models.core.keys import model_name
+from many_models.core.ledger import NOT_IN_LEDGER
 from many_models.core.registration import (
     DAGSTER_RUN_TAG,
     PARTITION_KEY_TAG,
@@ -39,8 +43,10 @@ from many_models.core.registration import (
 from many_models.core.shapes import Shape, shape_of
 from many_models.core.sharding import Shard, bundle_shards
 from many_models.core.use_case_shape import AnyUseCase
+from many_models.steps.explanations import stream_explanations
 from many_models.steps.group import read_manifest
 from many_models.steps.results import Results
+from many_models.steps.training_review import choose_worst, show_worst
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +62,14 @@ class Run:
     started: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class TrainedPartitions:
+    """The ledger's rows, and Markdown that shows an operator the worst groups."""
+
+    ledger: pa.Table
+    worst: str
+
+
 def train_partitions(
     use_case: AnyUseCase,
     partitions: Sequence[str],
@@ -65,8 +79,8 @@ def train_partitions(
     lake: Lake,
     registry: MlflowRegistry,
     results: Results,
-) -> pa.Table:
-    """Train, register and write down every group of these partitions; returns the ledger's rows."""
+) -> TrainedPartitions:
+    """Train, register and write down every group of these partitions."""
     manifest = read_manifest(use_case, lake, partitions)
     groups = sum(shard.groups for shard in manifest.shards)
     packing = _find_packing(use_case, registry)
@@ -80,10 +94,19 @@ def train_partitions(
         )
         trained = [shard for bundle in results_of_bundles for shard in bundle]
         register = _Registrar(use_case, registry, run, manifest.version)
-        ledger = pa.concat_tables(register.ledger_of(trained))
-    results.replace("ledger", ledger, {"run_id": run.run_id, "partition": sorted(set(partitions))})
+        ledgers = list(register.ledger_of(trained))
+        ledger = pa.concat_tables(ledgers)
+        names = sorted(set(partitions))
+        explanations = stream_explanations(use_case, trained, ledgers)
+        results.replace_all(
+            {
+                "ledger": (ledger, {"run_id": run.run_id, "partition": names}),
+                "explanations": (explanations, {"partition": names}),
+            }
+        )
+        worst = show_worst(use_case, choose_worst(use_case, ledger), trained, ledgers)
     results.create_views("ledger", "trained_at")
-    return ledger
+    return TrainedPartitions(ledger, worst)
 
 
 def _plan(shards: Sequence[Shard], use_case: AnyUseCase, spark: SparkSession) -> list[TrainingTask]:
@@ -127,7 +150,7 @@ class _Registrar:
 
     def ledger_of(self, trained: Sequence[TrainedShard]) -> Iterator[pa.Table]:
         names = self.shape.training_schema(self.use_case).names
-        columns = [name for name in names if name != PAYLOAD]
+        columns = [name for name in names if name not in NOT_IN_LEDGER]
         tables = [read_parquet(shard.path, columns) for shard in trained]
         records = (
             record
@@ -144,14 +167,21 @@ class _Registrar:
         if not shard.statuses.get("trained"):
             return
         is_trained = pc.equal(table["status"], "trained")
-        payloads = read_parquet(shard.path, [PAYLOAD])[PAYLOAD].filter(is_trained)
-        for row, payload in zip(table.filter(is_trained).to_pylist(), payloads, strict=True):
-            yield self._record(row, payload.as_py())
+        models = read_parquet(shard.path, [PAYLOAD, EFFECTS]).filter(is_trained)
+        found = zip(models[PAYLOAD], models[EFFECTS], strict=True)
+        for row, model in zip(table.filter(is_trained).to_pylist(), found, strict=True):
+            yield self._record(row, *model)
 
-    def _record(self, row: dict[str, object], payload: bytes | dict[str, str]) -> ModelRecord:
+    def _record(
+        self, row: dict[str, object], model: pa.Scalar[Any], effects: pa.Scalar[Any]
+    ) -> ModelRecord:
+        payload: bytes | dict[str, str] = model.as_py()
         keys = tuple(str(row[name]) for name in self.use_case.keys)
         names = ("score", "baseline_score", *self.shape.figures(self.use_case))
         figures = {name: row[name] for name in names}
+        files = {}
+        if isinstance(payload, bytes):  # else it is stored with its files
+            files[EXPLANATION_FILE] = write_explanation(str(row["candidate"]), effects.as_py())
         return ModelRecord(
             name=model_name(self.use_case.name, self.use_case.keys, keys),
             payload=payload if isinstance(payload, bytes) else b"",
@@ -167,6 +197,7 @@ class _Registrar:
             },
             tags=self._tags(row),
             key_tags=self.use_case.keys,
+            files=files,
         )
 
     def _tags(self, row: dict[str, object]) -> dict[str, str]:
@@ -228,7 +259,7 @@ class _Registrar:
 def ledger_schema(use_case: AnyUseCase) -> pa.Schema:
     """Columns of the ledger table."""
     training = shape_of(use_case).training_schema(use_case)
-    fields = [field for field in training if field.name != "payload"]
+    fields = [field for field in training if field.name not in NOT_IN_LEDGER]
     added = [
         ("run_id", pa.string()),
         ("trained_at", pa.timestamp("us")),

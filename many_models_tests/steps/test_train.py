@@ -94,7 +94,7 @@ if moment == "before a model is registered":
 if moment == "while models are registered":
     MlflowRegistry.register = two_and_die
 if moment == "before the ledger is written":
-    results.Results.replace = die
+    results.Results.replace_all = die
 if moment == "before the ledger can be seen":
     results.Results.create_views = die
 Pipeline.reopen(Path(sys.argv[1]), spark).train("s1", "s2", run_id="killed")

@@ -25,11 +25,14 @@ from many_models import __version__
 from many_models.adapters.registry.model_artifact import (
     DESCRIPTION_FILE,
     ENVIRONMENT_FILES,
+    EXPLANATION_FILE,
     PAYLOAD_FILE,
     description_files,
 )
+from many_models.adapters.registry.packs import NO_FILES
 from many_models.core.registration import ModelRecord
 
+OWN_FILES = (EXPLANATION_FILE,)
 _PINNED = ("scikit-learn", "lightgbm", "statsforecast", "pandas")
 
 # libyaml's loader, where PyYAML was built with it, is ten times faster.
@@ -91,10 +94,12 @@ class ArtifactTemplate:
         description = _parse(_OWN.sub("", files[DESCRIPTION_FILE].decode()))
         return cls(description, {name: files[name] for name in ENVIRONMENT_FILES if name in files})
 
-    def render(self, identity: Identity, payload: bytes) -> dict[str, bytes]:
-        """Every file of one model's directory, by name."""
+    def render(
+        self, identity: Identity, payload: bytes, own: Mapping[str, bytes] = NO_FILES
+    ) -> dict[str, bytes]:
+        """Every file of one model's directory, by name; ``own`` are this model's alone."""
         description = self.describe(identity, len(payload))
-        return {PAYLOAD_FILE: payload, DESCRIPTION_FILE: description, **self.environment}
+        return {PAYLOAD_FILE: payload, DESCRIPTION_FILE: description, **self.environment, **own}
 
     def describe(self, identity: Identity, size: int) -> bytes:
         """The MLmodel file of one model, whose payload has ``size`` bytes."""
@@ -102,6 +107,11 @@ class ArtifactTemplate:
         return "".join(
             own[key] if line is None else line for key, line in self.description
         ).encode()
+
+
+def own_files(record: ModelRecord) -> dict[str, bytes]:
+    """Those of a record's files that no other model has, by name."""
+    return {name: record.files[name] for name in OWN_FILES if name in record.files}
 
 
 class Templates:
@@ -115,7 +125,7 @@ class Templates:
         self._fresh: ArtifactTemplate | None = None
 
     def of(self, record: ModelRecord) -> ArtifactTemplate:
-        if record.files:
+        if DESCRIPTION_FILE in record.files:
             return ArtifactTemplate.from_files(record.files)
         if self._fresh is None:
             model = pickle.loads(record.payload)

@@ -17,7 +17,7 @@ from contextlib import suppress
 import pandas as pd
 
 from many_models.adapters.registry.aliases import point_alias
-from many_models.adapters.registry.artifact_template import Templates
+from many_models.adapters.registry.artifact_template import Templates, own_files
 from many_models.adapters.registry.connection import unreachable
 from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.pack_place import PackSource
@@ -139,7 +139,7 @@ class BulkWriter:
     def _store(self, record: ModelRecord, packs: PackWriter, sha256: str) -> StoredModel:
         template = self._templates.of(record)
         try:
-            return store_model(packs, template, record.payload, sha256)
+            return store_model(packs, template, record.payload, sha256, own_files(record))
         except OSError as error:
             raise unreachable(self._uri, error) from error
 

@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from many_models.adapters.registry.artifact_template import ArtifactTemplate, Identity, Templates
+from many_models.adapters.registry.artifact_template import (
+    ArtifactTemplate,
+    Identity,
+    Templates,
+    own_files,
+)
 from many_models.adapters.registry.connection import (
     as_tracking_uri,
     is_database,
@@ -175,7 +180,9 @@ class ClientWriter:
         self._write_files(
             model,
             template.render(
-                Identity(model.artifact_location, model.model_id, run_id), record.payload
+                Identity(model.artifact_location, model.model_id, run_id),
+                record.payload,
+                own_files(record),
             ),
         )
         client.finalize_logged_model(model.model_id, "READY")

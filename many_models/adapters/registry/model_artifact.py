@@ -22,6 +22,7 @@ from many_models.core.errors import RegistryError
 PAYLOAD_FILE = "model.pkl"
 DESCRIPTION_FILE = "MLmodel"
 ENVIRONMENT_FILES = ("conda.yaml", "python_env.yaml", "requirements.txt")
+EXPLANATION_FILE = "explanation.json"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -84,8 +85,9 @@ def load_files(
 
 def description_files(folder: Path) -> dict[str, bytes]:
     """What stands beside the payload in a model's directory, by name."""
-    optional = [name for name in ENVIRONMENT_FILES if (folder / name).exists()]
-    return {name: (folder / name).read_bytes() for name in (DESCRIPTION_FILE, *optional)}
+    optional = (*ENVIRONMENT_FILES, EXPLANATION_FILE)
+    there = [name for name in optional if (folder / name).exists()]
+    return {name: (folder / name).read_bytes() for name in (DESCRIPTION_FILE, *there)}
 
 
 def _checked(payload: bytes, expected_sha256: str, name: str, location: str) -> bytes:

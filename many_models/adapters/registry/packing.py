@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from many_models.adapters.registry.artifact_template import ArtifactTemplate, Identity
-from many_models.adapters.registry.packs import PackWriter
+from many_models.adapters.registry.model_artifact import EXPLANATION_FILE
+from many_models.adapters.registry.packs import NO_FILES, PackWriter
 from many_models.core.registration import StoredModel
 from many_models.core.shapes import Model
+
+Store = Callable[[bytes, str, bytes], StoredModel]
+"""Takes a payload, its SHA-256 in hexadecimal, and the text of its explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,8 @@ class Packing:
         return cls(folder, ArtifactTemplate.from_model(specimen, specimen.example()))
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[bytes, str], StoredModel]]:
-        """Function that puts a payload with its SHA-256 into a pack.
+    def open(self) -> Iterator[Store]:
+        """Function that puts a payload, its SHA-256 and its explanation into a pack.
 
         What it was given is there for good when the block has ended; nothing is when it failed.
 
@@ -41,9 +45,10 @@ class Packing:
         """
         with PackWriter(self.folder) as packs:
 
-            def store(payload: bytes, sha256: str) -> StoredModel:
+            def store(payload: bytes, sha256: str, explanation: bytes) -> StoredModel:
+                own = {EXPLANATION_FILE: explanation} if explanation else {}
                 with self._naming_the_place():
-                    return store_model(packs, self.template, payload, sha256)
+                    return store_model(packs, self.template, payload, sha256, own)
 
             yield store
             with self._naming_the_place():
@@ -61,9 +66,15 @@ class Packing:
 
 
 def store_model(
-    packs: PackWriter, template: ArtifactTemplate, payload: bytes, sha256: str
+    packs: PackWriter,
+    template: ArtifactTemplate,
+    payload: bytes,
+    sha256: str,
+    own: Mapping[str, bytes] = NO_FILES,
 ) -> StoredModel:
     """Give a model its ids and append it to ``packs``; it is there for good once they are sealed.
+
+    ``own`` are text files of this model alone, by name.
 
     Raises:
         OSError: when the pack cannot be written.
@@ -75,5 +86,5 @@ def store_model(
     def describe(location: str) -> bytes:
         return template.describe(Identity(location, model_id, run_id), len(payload))
 
-    location = packs.append(payload, template.environment, describe)
+    location = packs.append(payload, template.environment, describe, own)
     return StoredModel(location, run_id, model_id, sha256)

@@ -5,7 +5,9 @@ where the bytes go. Needs no MLflow, so that Spark executors write and read pack
 
 A pack starts with ``MAGIC``. Each model is an entry: a header (where the pack holds the files that
 many models share, how long the description and the payload are, the payload's SHA-256), then the
-description, then the payload. Its location is ``pack+<URI of the pack>/<offset of the entry>``.
+description, then the payload. A model's own further files, if any, are a JSON object of their texts
+by name at the end of the description, after a NUL, which no YAML has. Its location is
+``pack+<URI of the pack>/<offset of the entry>``.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 
 from many_models.adapters.registry.pack_place import PackSource, PackTarget
 
@@ -23,6 +26,8 @@ MAGIC = b"MMPACK01"
 PREFIX = "pack+"
 _SUFFIX = ".pack"
 _ENTRY = struct.Struct("<QIIQ32s")
+_OWN = b"\0"
+NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 _FIRST_READ = 1 << 16  # bytes: takes most models in one read
 MODELS_A_PACK = 500
 _BYTES = 1 << 28
@@ -74,12 +79,17 @@ class PackWriter:
         self._unsealed = []
 
     def append(
-        self, payload: bytes, shared: Mapping[str, bytes], describe: Callable[[str], bytes]
+        self,
+        payload: bytes,
+        shared: Mapping[str, bytes],
+        describe: Callable[[str], bytes],
+        own: Mapping[str, bytes] = NO_FILES,
     ) -> str:
         """Add a model; returns its location.
 
-        ``shared`` are text files that stand beside many models alike, stored once a pack;
-        ``describe`` makes the description (MLmodel) that belongs to a location.
+        ``shared`` are text files that stand beside many models alike, stored once a pack; ``own``
+        those of this model alone; ``describe`` makes the description (MLmodel) that belongs to a
+        location.
         """
         pack = self._unsealed[-1] if self._unsealed else None
         if pack is None or pack.models >= self._models or pack.size >= _BYTES:
@@ -87,7 +97,7 @@ class PackWriter:
                 pack.file.end()
             pack = _Pack(self._folder, self._address)
             self._unsealed.append(pack)
-        return pack.append(payload, shared, describe)
+        return pack.append(payload, shared, describe, own)
 
     def seal(self) -> None:
         """Make everything appended so far durable and visible, under its location."""
@@ -110,11 +120,17 @@ class _Pack:
         self._write(MAGIC)
 
     def append(
-        self, payload: bytes, shared: Mapping[str, bytes], describe: Callable[[str], bytes]
+        self,
+        payload: bytes,
+        shared: Mapping[str, bytes],
+        describe: Callable[[str], bytes],
+        own: Mapping[str, bytes],
     ) -> str:
         shared_offset, shared_length = self._share(shared)
         location = f"{self._address}/{self.size}"
         description = describe(location)
+        if own:
+            description += _OWN + _to_json(own)
         lengths = len(description), len(payload)
         digest = sha256(payload).digest()
         self._write(_ENTRY.pack(shared_offset, shared_length, *lengths, digest))
@@ -126,7 +142,7 @@ class _Pack:
     def _share(self, files: Mapping[str, bytes]) -> tuple[int, int]:
         key = tuple(files.items())
         if key not in self._shared:
-            content = json.dumps({name: text.decode() for name, text in key}).encode()
+            content = _to_json(files)
             self._shared[key] = self.size, len(content)
             self._write(content)
         return self._shared[key]
@@ -186,7 +202,13 @@ def _read(
             )
         try:
             shared = json.loads(source.read(shared_offset, shared_length))
+            description, _, own = start[_ENTRY.size : begin].partition(_OWN)
+            texts = shared | (json.loads(own) if own else {})
         except ValueError:
             raise PackFormatError(f"{location}: the files that describe it were damaged") from None
-    files = {name: text.encode() for name, text in shared.items()}
-    return payload, {"": start[_ENTRY.size : begin], **files}
+    files = {name: text.encode() for name, text in texts.items()}
+    return payload, {"": description, **files}
+
+
+def _to_json(files: Mapping[str, bytes]) -> bytes:
+    return json.dumps({name: text.decode() for name, text in files.items()}).encode()

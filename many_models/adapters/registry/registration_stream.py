@@ -15,11 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from many_models.adapters.registry.model_artifact import DESCRIPTION_FILE, ENVIRONMENT_FILES
+from many_models.adapters.registry.model_artifact import (
+    DESCRIPTION_FILE,
+    ENVIRONMENT_FILES,
+    EXPLANATION_FILE,
+)
 from many_models.core.registration import LOCATION_TAG, REPLACES_TAG, ModelRecord, ModelVersion
 from many_models.core.registration import RegistrationFailure as Failure
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when an older server could not read what a newer client sends, or the reverse."""
 
 PATH = "/api/2.0/many-models/registrations"
@@ -38,6 +42,8 @@ SCHEMA = pa.schema(
         "key_tags": pa.list_(pa.string()),
         # JSON: the texts of MLmodel and the environment's files by name. Alike for many models.
         "files": pa.dictionary(pa.int32(), pa.string()),
+        # The text of the model's own file explanation.json, empty where it has none.
+        "explanation": pa.string(),
     }
 )
 OUTCOMES = pa.schema(
@@ -82,9 +88,10 @@ def write_records(records: Sequence[ModelRecord], files: Sequence[str], header: 
         "params": [list(record.params.items()) for record in records],
         "tags": [list(record.tags.items()) for record in records],
         "key_tags": [list(record.key_tags) for record in records],
+        "explanation": [record.files.get(EXPLANATION_FILE, b"").decode() for record in records],
     }
-    arrays = [pa.array(columns[f.name], f.type) for f in SCHEMA if f.name in columns]
-    arrays.append(pa.array(files, pa.string()).dictionary_encode())
+    encoded = pa.array(files, pa.string()).dictionary_encode()
+    arrays = [pa.array(columns[f.name], f.type) if f.name in columns else encoded for f in SCHEMA]
     text = json.dumps({"format": FORMAT, **asdict(header)})
     return _write(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA.with_metadata({_HEADER: text})))
 
@@ -198,6 +205,7 @@ def _read_record(row: Mapping[str, Any], files: dict[str, dict[str, bytes]]) -> 
     text = row["files"]
     if text not in files:
         files[text] = _read_files(text, row["name"])
+    own = {EXPLANATION_FILE: row["explanation"].encode()} if row["explanation"] else {}
     return ModelRecord(
         name=row["name"],
         payload=row["payload"],
@@ -205,7 +213,7 @@ def _read_record(row: Mapping[str, Any], files: dict[str, dict[str, bytes]]) -> 
         params=dict(row["params"]),
         tags=dict(row["tags"]),
         key_tags=tuple(row["key_tags"]),
-        files=files[text],
+        files=files[text] | own,
     )
 
 

@@ -14,7 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from many_models.adapters.registry.artifact_template import ArtifactTemplate, Identity, Templates
+from many_models.adapters.registry.artifact_template import (
+    ArtifactTemplate,
+    Identity,
+    Templates,
+    own_files,
+)
 from many_models.adapters.registry.bulk_writer import CHUNK
 from many_models.adapters.registry.connection import resolve_source_tags, unreachable
 from many_models.adapters.registry.model_artifact import PAYLOAD_FILE
@@ -133,7 +138,9 @@ class ServerWriter:
             check_record(record)
             files = self._describe(self._templates.of(record))
             texts = [record.name, dict(record.params), dict(record.tags), record.key_tags]
+            own = own_files(record).values()
             size = len(json.dumps(texts, ensure_ascii=False).encode()) + len(record.payload)
+            size += sum(map(len, own))
         except Exception as error:
             logger.warning("model %s was not registered: %s", record.name, error)
             return RegistrationFailure(record.name, f"{type(error).__name__}: {error}")

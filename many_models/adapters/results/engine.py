@@ -63,8 +63,8 @@ class Engine(ABC):
         """A new connection; the caller closes it, which rolls back what was not committed."""
 
     @abstractmethod
-    def begin(self, cursor: Cursor, table: str) -> None:
-        """Begin a transaction that holds every other writer of `table` off until it ends."""
+    def begin(self, cursor: Cursor, tables: Sequence[str]) -> None:
+        """Begin a transaction that holds every other writer of `tables` off until it ends."""
 
     @abstractmethod
     def commit(self, connection: Connection, cursor: Cursor) -> None:
@@ -104,13 +104,13 @@ class Engine(ABC):
             raise StoreError(f"{self.url}: {doing} failed: {reason}. {self.remedy}") from error
 
     @contextmanager
-    def transaction(self, doing: str, table: str) -> Iterator[Cursor]:
+    def transaction(self, doing: str, *tables: str) -> Iterator[Cursor]:
         """A write transaction: committed at the end, rolled back by any error."""
         with (
             self.errors(doing),
             closing(self.connect()) as connection,
             connection.cursor() as cursor,
         ):
-            self.begin(cursor, table)
+            self.begin(cursor, tables)
             yield cursor
             self.commit(connection, cursor)

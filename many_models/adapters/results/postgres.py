@@ -38,16 +38,16 @@ class PostgresEngine(Engine):
         connection: Connection = adbc_driver_postgresql.dbapi.connect(self._uri)
         return connection
 
-    def begin(self, cursor: Cursor, table: str) -> None:
-        # Two replacements of the same slice would each delete only what they saw and both add
-        # their rows; the lock lasts until the transaction ends, however it ends.
-        key = hashlib.sha256(f"many_models {table}".encode()).digest()[:8]
-        number = int.from_bytes(key, "big", signed=True)
+    def begin(self, cursor: Cursor, tables: Sequence[str]) -> None:
         # Other levels would look at the table as it was before the wait for the lock.
         cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.execute("SET LOCAL client_min_messages = warning")
-        cursor.execute(f"SELECT pg_advisory_xact_lock({number})::text")
-        cursor.fetchall()
+        # Two replacements of the same slice would each delete only what they saw and both add
+        # their rows; the locks last until the transaction ends, however it ends. They are taken in
+        # one order, lest two transactions wait for each other.
+        for number in sorted(map(_lock_number, tables)):
+            cursor.execute(f"SELECT pg_advisory_xact_lock({number})::text")
+            cursor.fetchall()
 
     def commit(self, connection: Connection, cursor: Cursor) -> None:
         connection.commit()
@@ -92,3 +92,8 @@ class PostgresEngine(Engine):
             for column in table.columns
         ]
         return pa.table(columns, names=table.column_names)
+
+
+def _lock_number(table: str) -> int:
+    key = hashlib.sha256(f"many_models {table}".encode()).digest()[:8]
+    return int.from_bytes(key, "big", signed=True)

@@ -53,7 +53,7 @@ class SqliteEngine(Engine):
             cursor.execute(f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}")
         return connection
 
-    def begin(self, cursor: Cursor, table: str) -> None:
+    def begin(self, cursor: Cursor, tables: Sequence[str]) -> None:
         _use_wal(cursor)
         # A deferred transaction that reads before it writes fails at once when another has
         # written in between; IMMEDIATE waits for its turn.

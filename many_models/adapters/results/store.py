@@ -13,36 +13,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.compute as pc
+from adbc_driver_manager.dbapi import Cursor
 
-from many_models.adapters.results.columns import (
-    COLUMN_TYPES,
-    as_column,
-    new_columns,
-    slice_values,
-)
+from many_models.adapters.results.columns import COLUMN_TYPES, new_columns, slice_values
 from many_models.adapters.results.engine import Engine, hide_password, quote
 from many_models.adapters.results.postgres import PostgresEngine
+from many_models.adapters.results.slice_rows import SliceRows
 from many_models.adapters.results.sqlite import SqliteEngine
 from many_models.core.errors import StoreError
 
-logger = logging.getLogger(__name__)
-
-_BATCH_ROWS = 65_536
-_LOG_EVERY_ROWS = 2_000_000
 # String literals, quoted names, comments and casts hide no parameter; group 1 is a parameter.
 _PARAMETER = re.compile(
     r"""'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|::|(?<![\w\])]):([A-Za-z_]\w*)""", re.DOTALL
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows that take the place of those of `table` that match `where`; see `replace_slice`."""
+
+    table: str
+    rows: pa.Table | pa.RecordBatchReader
+    where: Mapping[str, str | Sequence[str]]
 
 
 class ResultStore:
@@ -78,27 +78,48 @@ class ResultStore:
         turns, so a reader given as `rows` should not be slow. A table, columns or index that are
         missing are made beforehand, in a transaction of their own.
         """
-        if not where:
-            raise StoreError(f"Replacing a slice of {table!r}: `where` names no column.")
-        columns = self._prepare(table, rows, tuple(where))
-        wanted = {name: slice_values(table, name, columns[name], where[name]) for name in where}
-        incoming = _SliceRows(self._engine, table, rows, columns, wanted)
-        conditions = [
-            self._engine.among(name, columns[name], i) for i, name in enumerate(where, start=1)
-        ]
+        return self.replace_slices([Slice(table, rows, where)])[0]
+
+    def replace_slices(self, slices: Sequence[Slice]) -> list[int]:
+        """Replace slices of several tables in one transaction; return how many rows each got.
+
+        As `replace_slice` does, but readers see all of the new slices or none.
+        """
+        incoming = [self._open(one) for one in slices]
+        tables = [one.table for one in slices]
+        doing = f"replacing a slice of {' and '.join(map(repr, tables))}"
         try:
-            with self._engine.transaction(f"replacing a slice of {table!r}", table) as cursor:
-                cursor.execute(
-                    f"DELETE FROM {quote(table)} WHERE {' AND '.join(conditions)}",
-                    self._engine.bound(list(wanted.values())),
-                )
-                if incoming.schema.names:
-                    cursor.adbc_ingest(table, incoming.reader(), mode="append")
+            with self._engine.transaction(doing, *tables) as cursor:
+                for one, rows in zip(slices, incoming, strict=True):
+                    self._replace(cursor, one, rows)
         except StoreError:
-            if incoming.failure is not None:  # the drivers pass on no more than its text
-                raise incoming.failure from None
+            for rows in incoming:
+                if rows.failure is not None:  # the drivers pass on no more than its text
+                    raise rows.failure from None
             raise
-        return incoming.count
+        return [rows.count for rows in incoming]
+
+    def _open(self, one: Slice) -> SliceRows:
+        if not one.where:
+            raise StoreError(f"Replacing a slice of {one.table!r}: `where` names no column.")
+        columns = self._prepare(one.table, one.rows, tuple(one.where))
+        wanted = {
+            name: slice_values(one.table, name, columns[name], values)
+            for name, values in one.where.items()
+        }
+        return SliceRows(self._engine, one.table, one.rows, columns, wanted)
+
+    def _replace(self, cursor: Cursor, one: Slice, rows: SliceRows) -> None:
+        conditions = [
+            self._engine.among(name, rows.columns[name], i)
+            for i, name in enumerate(one.where, start=1)
+        ]
+        cursor.execute(
+            f"DELETE FROM {quote(one.table)} WHERE {' AND '.join(conditions)}",
+            self._engine.bound(list(rows.wanted.values())),
+        )
+        if rows.schema.names:
+            cursor.adbc_ingest(one.table, rows.reader(), mode="append")
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """The result of one SELECT; each `:name` in it is bound to `parameters[name]`.
@@ -154,66 +175,6 @@ class ResultStore:
             keys = ", ".join(quote(name) for name in where)
             cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table)} ({keys})")
         return columns | new
-
-
-class _SliceRows:
-    """Rows on their way into a table: converted, checked and counted as the driver takes them."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        table: str,
-        rows: pa.Table | pa.RecordBatchReader,
-        columns: Mapping[str, str],
-        wanted: Mapping[str, pa.Array[Any]],
-    ) -> None:
-        self.count = 0
-        self.failure: Exception | None = None
-        self._engine, self._table = engine, table
-        self._total = ""
-        if isinstance(rows, pa.Table):
-            self._total = f" / {rows.num_rows:,}"
-            rows = rows.to_reader(_BATCH_ROWS)
-        self._source = rows
-        self._columns = {name: columns[name] for name in rows.schema.names if name in columns}
-        self._wanted = wanted
-        nothing = {name: pa.array([], COLUMN_TYPES[t]) for name, t in self._columns.items()}
-        self.schema = pa.schema(
-            [(name, engine.stored(array).type) for name, array in nothing.items()]
-        )
-
-    def reader(self) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(self.schema, self._batches())
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in self._source:
-                converted = self._converted(batch)
-                before, self.count = self.count, self.count + batch.num_rows
-                if before // _LOG_EVERY_ROWS < self.count // _LOG_EVERY_ROWS:
-                    done = f"{self.count:,}{self._total}"
-                    logger.info("%s: %s rows written", self._table, done)
-                yield converted
-        except Exception as error:
-            self.failure = error
-            raise
-
-    def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        arrays = {}
-        for name, sql_type in self._columns.items():
-            arrays[name] = as_column(self._table, name, batch.column(name), sql_type)
-        for name, values in self._wanted.items():
-            if name not in arrays:
-                raise StoreError(f"Rows for {self._table!r} lack column {name!r} of the slice.")
-            inside = pc.is_in(arrays[name], value_set=values)
-            if inside.false_count:
-                outside = arrays[name].filter(pc.invert(inside))[0]
-                raise StoreError(
-                    f"Rows for {self._table!r} hold {name} = {str(outside)!r}, outside of the "
-                    "slice that they replace: filter the rows, or name this value in `where`."
-                )
-        stored = [self._engine.stored(array) for array in arrays.values()]
-        return pa.record_batch(stored, schema=self.schema)
 
 
 def _open_engine(url: str) -> Engine:

@@ -24,10 +24,14 @@ MEMBERS_LIMITED = 4  # from this many on, the two in the middle say how far the 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The weighted mean of its members' forecasts, or their median where there are no weights."""
+    """The weighted mean of its members' forecasts, or their median where there are no weights.
+
+    ``names`` are those of the members.
+    """
 
     members: tuple[FittedCandidate, ...]
     weights: tuple[float, ...] | None
+    names: tuple[str, ...] = ()
 
     @property
     def memory(self) -> int:

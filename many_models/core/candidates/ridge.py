@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from many_models.core.candidates.effects import Effect
 from many_models.core.candidates.options import DEFAULTS, RidgeOptions
 from many_models.core.candidates.port import Outlook, Sample
 from many_models.core.candidates.terms import Terms
@@ -34,6 +36,12 @@ class Ridge:
         predictions: Floats = centred @ self.coefficients + self.intercept
         return predictions
 
+    def effects(self, sample: Sample, names: Sequence[str]) -> list[Effect]:
+        centred = np.nan_to_num(self.terms.of_past(sample) - self.means)
+        standardised = self.coefficients * np.sqrt((centred**2).mean(axis=0))
+        columns = (self.terms.name(names), self.coefficients.tolist(), standardised.tolist())
+        return [Effect("coefficient", *row) for row in zip(*columns, strict=True)]
+
 
 @dataclass(frozen=True)
 class LogRidge:
@@ -53,6 +61,9 @@ class LogRidge:
         with np.errstate(over="ignore"):
             mean = np.exp(self.ridge.predict(outlook)) * self.smearing - 1
         return np.clip(mean, 0.0, self.ceiling)
+
+    def effects(self, sample: Sample, names: Sequence[str]) -> list[Effect]:
+        return [Effect("form", "log(1 + target)", 1.0), *self.ridge.effects(sample, names)]
 
 
 def fit_ridge(sample: Sample, options: RidgeOptions = DEFAULTS) -> Ridge | LogRidge:

@@ -7,19 +7,21 @@ without a new fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from many_models.core.candidates.effects import Effect
 from many_models.core.candidates.port import Candidate, FittedCandidate, Outlook, Sample
 from many_models.core.dataset import Floats
 
 PERIODS_MAX = 1_000  # older ones say little about a level, and cost time
 SEASONS_NEEDED = 2  # fewer cannot tell a season from chance
 OBSERVATIONS_NEEDED = 8  # exponential smoothing has up to seven parameters
+ETS_PARAMETERS = ("alpha", "beta", "gamma", "phi")
 KEPT = ("m", "components", "par", "n_params", "modeltype", "seasontype", "distribution")
 
 
@@ -42,6 +44,23 @@ class Smoothing:
         y = fill_gaps(outlook.since(self.start), self.season)
         forecast: Floats = model.forward(y=y, h=len(outlook.naive))["mean"]
         return forecast
+
+    def effects(self, sample: Sample, names: Sequence[str]) -> list[Effect]:
+        found = self.parameters["par"]
+        if not isinstance(found, Mapping):  # of exponential smoothing: then come its first states
+            found = dict(zip(ETS_PARAMETERS, found, strict=False))
+        parameters = [Effect("parameter", name, float(value)) for name, value in found.items()]
+        return [Effect("form", self._form, 1.0), *parameters]
+
+    @property
+    def _form(self) -> str:
+        """What was chosen, such as ``ETS(A,Ad,M)``."""
+        if "components" in self.parameters:
+            error, trend, season, damped = self.parameters["components"]
+            return f"ETS({error},{trend}{'d' if damped == 'D' else ''},{season})"
+        if "seasontype" in self.parameters:
+            return f"CES({self.parameters['seasontype']})"
+        return str(self.parameters["modeltype"])
 
 
 def fit_smoothing(sample: Sample, kind: str) -> FittedCandidate:

@@ -6,6 +6,7 @@ features with the weekly season. Fitting is done elsewhere: see ``ridge`` and ``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,12 @@ class Terms:
         trend = np.ones(0 if self.origin is None else 1)
         crossed = np.full(len(self.crossed), CROSSED_WEIGHT)
         return np.concatenate([own[self.linear], trend, crossed])
+
+    def name(self, names: Sequence[str]) -> list[str]:
+        """Names (q) of the terms, by those of the features (p)."""
+        own = [name for name, linear in zip(names, self.linear, strict=True) if linear]
+        trend = [] if self.origin is None else ["trend"]
+        return [*own, *trend, *(f"{names[a]} x {names[b]}" for a, b in self.crossed.tolist())]
 
     def of_past(self, sample: Sample) -> Floats:
         """Terms (n, q) of a sample's periods; NaN where a feature is missing."""

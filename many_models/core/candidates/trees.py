@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from many_models.core.candidates.effects import Effect
 from many_models.core.candidates.port import Outlook, Sample
 from many_models.core.dataset import Floats
 
@@ -43,6 +45,12 @@ class GradientBoosting:
         if self._booster is None:
             self._booster = _parse_booster(*self.__getstate__())
         return np.asarray(self._booster.predict(outlook.x, num_threads=1), dtype=np.float64)
+
+    def effects(self, sample: Sample, names: Sequence[str]) -> list[Effect]:
+        if self._booster is None:
+            self._booster = _parse_booster(*self.__getstate__())
+        gains = self._booster.feature_importance("gain").tolist()
+        return [Effect("gain", name, gain) for name, gain in zip(names, gains, strict=True)]
 
     def __getstate__(self) -> tuple[bytes, int]:
         if self._text is None:

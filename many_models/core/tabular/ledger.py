@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from many_models.core.cost import NO_COST, Cost
 from many_models.core.dataset import Problem
+from many_models.core.explanation import EFFECTS, EFFECTS_TYPE, ModelEffect, as_rows
 from many_models.core.keys import group_key
 from many_models.core.ledger import Status
 from many_models.core.tabular.metrics import METRICS_OF
@@ -23,7 +24,7 @@ class TrainedModel:
     """What training made of one group: ``metrics`` of each candidate on the rows held out.
 
     ``ratings`` are what it was chosen by: the metric of each on other rows. ``evaluated_from`` is
-    the first time among those ``holdout_rows``.
+    the first time among those ``holdout_rows``. ``effects`` explain the model.
     """
 
     candidate: str
@@ -34,6 +35,7 @@ class TrainedModel:
     classes: int
     payload: bytes
     payload_sha256: str
+    effects: tuple[ModelEffect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class TabularOutcome:
 
 
 def training_schema(use_case: TabularUseCase) -> pa.Schema:
-    """Columns of a shard's training result: the ledger's, and the model's ``payload``."""
+    """Columns of a shard's training result: the ledger's, and ``NOT_IN_LEDGER``."""
     time, metrics = pa.timestamp("us"), METRICS_OF[use_case.problem]
     return pa.schema(
         [
@@ -86,6 +88,7 @@ def training_schema(use_case: TabularUseCase) -> pa.Schema:
             ("payload_sha256", pa.string()),
             ("payload_bytes", pa.int64()),
             ("payload", pa.binary()),
+            (EFFECTS, EFFECTS_TYPE),
         ]
     )
 
@@ -143,4 +146,5 @@ def _figures(model: TrainedModel, use_case: TabularUseCase) -> dict[str, object]
         "payload": model.payload,
         "payload_sha256": model.payload_sha256,
         "payload_bytes": len(model.payload),
+        EFFECTS: as_rows(model.effects),
     }

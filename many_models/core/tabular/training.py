@@ -17,6 +17,7 @@ from many_models.core.failure import describe_error, describe_failures
 from many_models.core.ledger import Status
 from many_models.core.tabular.contest import Contest
 from many_models.core.tabular.dataset import Rows, read_rows
+from many_models.core.tabular.explanation import explain
 from many_models.core.tabular.ledger import TabularOutcome, TrainedModel, training_table
 from many_models.core.tabular.model import (
     Target,
@@ -121,6 +122,7 @@ class _Trainer:
             classes=len(classes),
             payload=payload,
             payload_sha256=digest,
+            effects=explain(winner, fitted[1], tuple(features.columns), classes),
         )
         return model, describe_failures(contest.errors)
 

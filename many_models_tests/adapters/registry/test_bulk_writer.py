@@ -131,7 +131,7 @@ def stored(record: ModelRecord, registry: MlflowRegistry, digest: str = "") -> M
     template = ArtifactTemplate.from_model(pickle.loads(record.payload), ROWS)
     folder = Path(registry.artifact_root or "", "packs").as_uri()
     with Packing(folder, template).open() as store:
-        place = store(record.payload, digest or sha256(record.payload))
+        place = store(record.payload, digest or sha256(record.payload), b"")
     return replace(record, payload=b"", stored=place)
 
 

@@ -20,7 +20,7 @@ PAYLOADS = [b"first", b"second"]
 
 def test_each_model_has_files_with_the_ids_that_it_was_given(tmp_path: Path) -> None:
     with Packing(f"memory://{tmp_path.name}/packs", TEMPLATE).open() as store:
-        stored = [store(payload, sha256(payload)) for payload in PAYLOADS]
+        stored = [store(payload, sha256(payload), payload + b"!") for payload in PAYLOADS]
 
     for model, payload in zip(stored, PAYLOADS, strict=True):
         files = read_files(model.location, "model.pkl", "MLmodel")
@@ -29,6 +29,7 @@ def test_each_model_has_files_with_the_ids_that_it_was_given(tmp_path: Path) -> 
         assert (description["run_id"], description["model_id"]) == (model.run_id, model.model_id)
         assert description["artifact_path"] == model.location
         assert description["model_size_bytes"] == len(payload)
+        assert files.pop("explanation.json") == payload + b"!"
         assert files == TEMPLATE.environment
         assert model.sha256 == sha256(payload)
     first, second = stored
@@ -40,7 +41,7 @@ def test_each_model_has_files_with_the_ids_that_it_was_given(tmp_path: Path) -> 
 
 def test_nothing_is_left_of_what_was_not_finished(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), Packing(tmp_path.as_uri(), TEMPLATE).open() as store:
-        store(b"payload", "")
+        store(b"payload", "", b"")
         raise ZeroDivisionError
 
     assert list(tmp_path.iterdir()) == []
@@ -52,7 +53,7 @@ def test_a_place_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path)
 
     expected = f"to {packing.folder} .*every executor"
     with pytest.raises(OSError, match=expected), packing.open() as store:
-        store(b"payload", "")
+        store(b"payload", "", b"")
 
 
 @pytest.mark.mlflow

@@ -96,7 +96,9 @@ def _files(text: str) -> pa.Array:
             "format 99",
         ),
         (
-            _with(metadata={"many_models": '{"format": 1, "alias": 1, "source_tags": {}}'}),
+            _with(
+                metadata={"many_models": f'{{"format": {FORMAT}, "alias": 1, "source_tags": {{}}}}'}
+            ),
             "not texts",
         ),
     ],

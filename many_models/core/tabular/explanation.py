@@ -1,0 +1,92 @@
+"""Effects of models of rows: a linear model's coefficients, a tree's gains, other importances.
+
+Any scikit-learn estimator may be asked; one that has nothing to tell has no effects.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from many_models.core.candidates.effects import Effect, EffectKind
+from many_models.core.dataset import Floats
+from many_models.core.explanation import ModelEffect, rank, share_out
+
+logger = logging.getLogger(__name__)
+
+
+def explain(
+    candidate: str, pipeline: Pipeline, columns: Sequence[str], classes: Sequence[str]
+) -> tuple[ModelEffect, ...]:
+    """Effects of a candidate fitted on features with these ``columns``, in their order.
+
+    Coefficients are those of columns as the estimator sees them: the built-in encoding has numbers
+    in units of their standard deviation, and a column for each category. ``classes`` are empty for
+    a regression. Nothing where a foreign estimator tells nothing that could be understood.
+    """
+    try:
+        effects = list(_effects(pipeline, columns, classes))
+    except Exception as error:  # of a foreign estimator: no reason to lose its model
+        logger.warning("candidate %s cannot be explained: %s", candidate, error)
+        return ()
+    return rank(share_out(candidate, effects))
+
+
+def _effects(
+    pipeline: Pipeline, columns: Sequence[str], classes: Sequence[str]
+) -> Iterator[Effect]:
+    model = pipeline.steps[-1][1]
+    found: Sequence[tuple[EffectKind, Any]] = (
+        ("coefficient", getattr(model, "coef_", None)),
+        ("importance", getattr(model, "feature_importances_", None)),
+        ("gain", _gains(model)),
+    )
+    told = [(kind, values) for kind, values in found if values is not None]
+    if not told:
+        return
+    kind, values = told[0]
+    figures = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    names = _names(pipeline, columns, figures.shape[1])
+    for values_of_class, class_name in zip(figures, _classes(figures, model, classes), strict=True):
+        for name, value in zip(names, values_of_class.tolist(), strict=True):
+            yield Effect(kind, name, value, class_name=class_name)
+
+
+def _classes(figures: Floats, model: Any, classes: Sequence[str]) -> list[str | None]:
+    """The class that each row of figures speaks for: of two classes the second has the only row."""
+    if not classes or not hasattr(model, "coef_"):
+        return [None] * len(figures)
+    known = [classes[number] for number in np.asarray(model.classes_, dtype=np.int64)]
+    return [*known[-1:]] if len(figures) == 1 else [*known]
+
+
+def _names(pipeline: Pipeline, columns: Sequence[str], count: int) -> list[str]:
+    """Names of the ``count`` columns that the last step sees."""
+    if len(pipeline.steps) == 1:
+        return list(columns)
+    encoder = pipeline.steps[0][1]
+    if isinstance(encoder, Pipeline):
+        encoder = encoder.steps[0][1]  # what follows it keeps the columns
+    names = [str(name).partition("__")[2] for name in encoder.get_feature_names_out()]
+    if len(names) != count:
+        raise ValueError(f"{len(names)} columns are known, and it has figures of {count}")
+    return names
+
+
+def _gains(model: Any) -> Floats | None:
+    """Gains of the splits by each feature in scikit-learn's histogram gradient boosting.
+
+    It keeps them in its trees, but tells them nowhere.
+    """
+    iterations = getattr(model, "_predictors", None)
+    if iterations is None:
+        return None
+    gains = np.zeros(model.n_features_in_)
+    for tree in (tree for trees in iterations for tree in trees):
+        splits = tree.nodes[tree.nodes["is_leaf"] == 0]
+        np.add.at(gains, splits["feature_idx"], splits["gain"])
+    return gains
