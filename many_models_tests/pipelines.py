@@ -18,10 +18,11 @@ from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.group import GroupedPartition, group_partitions
 from many_models.steps.judge import PartitionVerdict, judge_partitions
+from many_models.steps.ledger import Run
 from many_models.steps.promote import promote_partitions
 from many_models.steps.results import Results
 from many_models.steps.score import ScoredOrigin, score_origin
-from many_models.steps.train import Run, train_partitions
+from many_models.steps.train import train_partitions
 from many_models_tests.fakes import Columns, make_shard
 
 

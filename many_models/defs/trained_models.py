@@ -23,8 +23,9 @@ from many_models.defs.resources import (
 )
 from many_models.steps.group import read_shards
 from many_models.steps.judge import PartitionVerdict, judge_partitions
+from many_models.steps.ledger import Run, ledger_schema
 from many_models.steps.results import timed
-from many_models.steps.train import Run, ledger_schema, train_partitions
+from many_models.steps.train import train_partitions
 
 REASONS_SHOWN = 10
 
@@ -69,13 +70,15 @@ def build_trained_models(
             ledger = trained.ledger
             stage.count(partitions=len(keys), rows=ledger.num_rows)
         describe_partitions(context, {key: count_statuses(ledger, key) for key in keys})
+        for partition, text in trained.worst.items():
+            shown = {"worst_groups": dg.MetadataValue.md(text)}
+            context.add_asset_metadata(shown, partition_key=partition)
         return dg.MaterializeResult(
             metadata={
                 "registry_writer": str(registry.writer),
                 "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
                 "core_minutes": (pc.sum(ledger["core_seconds"]).as_py() or 0.0) / 60,
                 "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
-                "worst_groups": dg.MetadataValue.md(trained.worst),
             }
         )
 

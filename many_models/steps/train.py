@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -36,8 +35,6 @@ from many_models.core.registration import (
     DAGSTER_RUN_TAG,
     PARTITION_KEY_TAG,
     ModelRecord,
-    ModelVersion,
-    RegistrationFailure,
     StoredModel,
 )
 from many_models.core.shapes import Shape, shape_of
@@ -45,6 +42,7 @@ from many_models.core.sharding import Shard, bundle_shards
 from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.explanations import stream_explanations
 from many_models.steps.group import read_manifest
+from many_models.steps.ledger import Run, write_ledger
 from many_models.steps.results import Results
 from many_models.steps.training_review import choose_worst, show_worst
 
@@ -55,19 +53,14 @@ BUNDLES_A_CORE = 8  # so that the cores end at about the same time
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Who trains, and when: goes into every ledger row and onto every model."""
-
-    run_id: str
-    started: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class TrainedPartitions:
-    """The ledger's rows, and Markdown that shows an operator the worst groups."""
+    """The ledger's rows, and Markdown by partition that shows an operator its worst groups.
+
+    Of many partitions only some have it.
+    """
 
     ledger: pa.Table
-    worst: str
+    worst: Mapping[str, str]
 
 
 def train_partitions(
@@ -160,7 +153,8 @@ class _Registrar:
         models = sum(shard.statuses.get("trained", 0) for shard in trained)
         outcomes = self.registry.register(records, example=self._example(trained), total=models)
         for shard, table in zip(trained, tables, strict=True):
-            yield self._ledger(table, list(islice(outcomes, shard.statuses.get("trained", 0))))
+            found = list(islice(outcomes, shard.statuses.get("trained", 0)))
+            yield write_ledger(self.use_case, table, found, self.run, self.data_version)
         list(outcomes)  # exhausted: lets the registry finish its work
 
     def _records(self, shard: TrainedShard, table: pa.Table) -> Iterator[ModelRecord]:
@@ -229,44 +223,3 @@ class _Registrar:
                     self.shape.load_model(payload).example() if isinstance(payload, bytes) else None
                 )
         return None
-
-    def _ledger(
-        self, table: pa.Table, outcomes: Sequence[ModelVersion | RegistrationFailure]
-    ) -> pa.Table:
-        """Ledger rows: what training said, and under which name and version the model stands."""
-        found = iter(outcomes)
-        statuses = table["status"].to_pylist()
-        by_row = [next(found) if status == "trained" else None for status in statuses]
-        versions = [o if isinstance(o, ModelVersion) else None for o in by_row]
-        errors = [o.error if isinstance(o, RegistrationFailure) else None for o in by_row]
-        refused = pa.array([error is not None for error in errors], pa.bool_())
-        columns: dict[str, object] = {
-            **{name: table[name] for name in table.column_names},
-            "status": pc.if_else(refused, "failed", table["status"]),
-            "reason": pc.if_else(refused, "registration_failed", table["reason"]),
-            "error": pc.if_else(refused, pa.array(errors, pa.string()), table["error"]),
-            "run_id": [self.run.run_id] * len(table),
-            "trained_at": [self.run.started.replace(tzinfo=None)] * len(table),
-            "data_version": [self.data_version] * len(table),
-            "code_version": [__version__] * len(table),
-            "model_name": [version and version.name for version in versions],
-            "model_version": [version and version.version for version in versions],
-            "model_run_id": [version and version.run_id for version in versions],
-        }
-        return pa.table(columns, schema=ledger_schema(self.use_case))
-
-
-def ledger_schema(use_case: AnyUseCase) -> pa.Schema:
-    """Columns of the ledger table."""
-    training = shape_of(use_case).training_schema(use_case)
-    fields = [field for field in training if field.name not in NOT_IN_LEDGER]
-    added = [
-        ("run_id", pa.string()),
-        ("trained_at", pa.timestamp("us")),
-        ("data_version", pa.int64()),
-        ("code_version", pa.string()),
-        ("model_name", pa.string()),
-        ("model_version", pa.int64()),
-        ("model_run_id", pa.string()),
-    ]
-    return pa.schema([*fields, *(pa.field(*item) for item in added)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -20,53 +21,54 @@ from many_models.core.use_case_shape import AnyUseCase
 from many_models.core.worst_groups import find_worst
 
 SHOWN = 6
-"""Groups of all partitions together, so that an asset's page stays light."""
+"""Groups of all partitions of a run together, so that Dagster's event log stays light."""
 
 Row = dict[str, Any]
 
 
-def choose_worst(use_case: AnyUseCase, ledger: pa.Table) -> list[Row]:
-    """Ledger rows of each partition's worst groups, at most ``SHOWN``, the worst of all first.
+def choose_worst(use_case: AnyUseCase, ledger: pa.Table) -> dict[str, list[Row]]:
+    """Ledger rows of the worst groups by partition, the worst first; at most ``SHOWN`` in all.
 
-    Only groups that were trained, by their score beside the baseline's.
+    Only groups that were trained, by their score beside the baseline's. Where there are too many,
+    each partition's worst goes before any partition's second.
     """
     trained = ledger.filter(pc.equal(ledger["status"], "trained"))
     columns = [trained[name].to_pylist() for name in ("partition", "score", "baseline_score")]
     of_partitions: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
     for number, (partition, *scores) in enumerate(zip(*columns, strict=True)):
         of_partitions[partition][number] = (scores[0], scores[1])
-    among = {
-        number: scores[number]
-        for scores in of_partitions.values()
-        for number in find_worst(scores, higher_is_better=use_case.higher_is_better)
-    }
-    worst = find_worst(among, higher_is_better=use_case.higher_is_better, most=SHOWN)
-    rows: list[Row] = trained.take(pa.array(worst, pa.int64())).to_pylist()
-    return rows
+    better = use_case.higher_is_better
+    worst = [find_worst(scores, higher_is_better=better) for scores in of_partitions.values()]
+    chosen: list[int] = []
+    for place in zip_longest(*worst):
+        among = {n: of_partitions[columns[0][n]][n] for n in place if n is not None}
+        chosen += find_worst(among, higher_is_better=better, most=SHOWN - len(chosen))
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in trained.take(pa.array(chosen, pa.int64())).to_pylist():
+        found[row["partition"]].append(row)
+    return dict(found)
 
 
 def show_worst(
     use_case: AnyUseCase,
-    worst: Sequence[Row],
+    worst: Mapping[str, Sequence[Row]],
     trained: Sequence[TrainedShard],
     ledgers: Sequence[pa.Table],
-) -> str:
-    """Markdown on the ``worst`` groups: plots of what was forecast, or a table of the metrics.
+) -> dict[str, str]:
+    """Markdown by partition on its ``worst`` groups: plots of what was forecast, or their metrics.
 
     ``ledgers`` are the ledger rows of the shards ``trained``.
     """
-    if not worst:
-        return "No model was trained."
     if not isinstance(use_case, UseCase):
-        return _tabulate(use_case, worst)
-    wanted = {row["group_key"] for row in worst}
-    found = _read_close_ups(wanted, trained, ledgers)
-    examples = [
-        _example(use_case, row, found[row["group_key"]])
-        for row in worst
-        if row["group_key"] in found
-    ]
-    return plot_backtests(examples, use_case.target)
+        return {partition: _tabulate(use_case, rows) for partition, rows in worst.items()}
+    wanted = {row["group_key"] for rows in worst.values() for row in rows}
+    found = _read_close_ups(wanted, trained, ledgers) if wanted else {}
+    shown = {}
+    for partition, rows in worst.items():
+        there = [row for row in rows if row["group_key"] in found]
+        examples = [_example(use_case, row, found[row["group_key"]]) for row in there]
+        shown[partition] = plot_backtests(examples, use_case.target)
+    return shown
 
 
 def _read_close_ups(

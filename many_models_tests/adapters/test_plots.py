@@ -7,7 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.plots import ForecastExample, plot_forecasts, plot_scores
+from many_models.adapters.plots import (
+    BacktestExample,
+    ForecastExample,
+    plot_backtests,
+    plot_forecasts,
+    plot_scores,
+)
 
 
 def _picture(markdown: str, name: str) -> bytes:
@@ -50,3 +56,26 @@ def test_any_key_can_be_a_title(title: str) -> None:
 
 def test_without_forecasts_there_are_words() -> None:
     assert plot_forecasts([], "sold") == "Nothing was forecast."
+
+
+def _backtest(title: str, ahead: int = 7) -> BacktestExample:
+    days = np.arange("2024-01-01", "2024-01-22", dtype="datetime64[D]")
+    values = np.where(np.arange(14) == 3, np.nan, 5.0)
+    folds = [(days[7:14], values[:7]), (days[:7], values[7:])]
+    after = np.ones(ahead)
+    return BacktestExample(
+        title, days[:14], values, folds, days[14 : 14 + ahead], after, after * np.nan, after
+    )
+
+
+@pytest.mark.parametrize("title", ["store=$1_x", "\\frac{", "🍎 ü", "x" * 300])
+@pytest.mark.parametrize("ahead", [7, 0])
+def test_backtests_become_a_picture_that_grows_with_them(title: str, ahead: int) -> None:
+    example = _backtest(title, ahead)
+    one, two = (_picture(plot_backtests([example] * n, "sold"), "worst groups") for n in (1, 2))
+    heights = [int.from_bytes(picture[20:24], "big") for picture in (one, two)]
+    assert heights[1] == 2 * heights[0]
+
+
+def test_without_backtests_there_are_words() -> None:
+    assert plot_backtests([], "sold") == "Nothing was forecast."

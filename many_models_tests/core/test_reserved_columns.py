@@ -6,7 +6,7 @@ from many_models.core.ledger import training_schema
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
 from many_models.core.scoring import prediction_schema, scoring_schema
 from many_models.steps.judge import verdict_schema
-from many_models.steps.train import ledger_schema
+from many_models.steps.ledger import ledger_schema
 from many_models_tests.fakes import make_use_case
 
 USE_CASE = make_use_case(validation={"levels": [0.8, 0.975]})

@@ -33,11 +33,12 @@ from many_models.defs.resources import (
 from many_models.steps.forecast_review import Coverage
 from many_models.steps.group import Conservation, GroupedPartition
 from many_models.steps.judge import PartitionVerdict
+from many_models.steps.ledger import Run, ledger_schema
 from many_models.steps.measure_accuracy import OriginAccuracy
 from many_models.steps.promote import PromotedPartition
 from many_models.steps.results import Results
 from many_models.steps.score import ScoredOrigin
-from many_models.steps.train import Run, TrainedPartitions, ledger_schema
+from many_models.steps.train import TrainedPartitions
 from many_models_tests.fakes import make_use_case
 
 OPEN_REGISTRY = RegistryResource.open
@@ -135,7 +136,7 @@ class Platform:
         ledger = pa.Table.from_pylist(rows, schema=ledger_schema(use_case))
         results.replace("ledger", ledger, {"run_id": run.run_id, "partition": list(keys)})
         results.create_views("ledger", "trained_at")
-        return TrainedPartitions(ledger, "none is bad")
+        return TrainedPartitions(ledger, {keys[0]: "these are bad"})
 
     def read_shards(self, _: UseCase, __: object, keys: Sequence[str]) -> list[Shard]:
         return [Shard(key, 0, 1, 10, "2024-03-31", "") for key in keys]

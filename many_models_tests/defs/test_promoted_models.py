@@ -13,8 +13,8 @@ from many_models.core.use_case import UseCase
 from many_models.defs.promoted_models import build_promoted_models, judge_champions
 from many_models.defs.resources import RegistryResource
 from many_models.steps.judge import verdict_schema
+from many_models.steps.ledger import ledger_schema
 from many_models.steps.results import Results
-from many_models.steps.train import ledger_schema
 from many_models_tests.defs.conftest import materialize
 from many_models_tests.fakes import make_use_case
 

@@ -23,7 +23,7 @@ from many_models.core.keys import group_key
 from many_models.core.ledger import training_schema
 from many_models.core.model import load_model
 from many_models.core.use_case import UseCase
-from many_models.steps.train import ledger_schema
+from many_models.steps.ledger import ledger_schema
 from many_models_tests.fakes import (
     Columns,
     make_series,

@@ -68,6 +68,35 @@ def test_stock_mlflow_loads_what_was_registered(registry: MlflowRegistry) -> Non
     assert mlflow.sklearn.load_model("models:/grocery.bread/1") == ConstantModel(4.0)
 
 
+@pytest.mark.usefixtures("stock_mlflow")
+def test_a_models_explanation_is_one_of_its_files(registry: MlflowRegistry) -> None:
+    import mlflow
+
+    text = json.dumps({"candidate": "ridge", "effects": [{"feature": "Preis €"}]}).encode()
+    records = [
+        replace(constant_record("explained"), files={"explanation.json": text}),
+        constant_record("plain"),
+    ]
+    first, second = register(registry, records, alias="champion", example=ROWS)
+
+    client = open_client(registry.uri)
+    listed = {}
+    for version in (first, second):
+        source = client.get_model_version(version.name, "1").source or ""
+        model_id = source.removeprefix("models:/")
+        files = client.list_logged_model_artifacts(model_id)
+        listed[version.name] = {file.path for file in files}
+        mlflow.pyfunc.load_model(f"models:/{version.name}@champion")
+    assert listed["explained"] - listed["plain"] == {"explanation.json"}
+    path = mlflow.artifacts.download_artifacts("models:/explained/1/explanation.json")
+    assert Path(path).read_bytes() == text
+    read = registry.read(first)
+    assert read.files["explanation.json"] == text
+    assert "explanation.json" not in registry.read(second).files
+    (again,) = register(registry, [replace(read, name="promoted")])
+    assert registry.read(again).files["explanation.json"] == text
+
+
 # Over HTTP stock MLflow leaves something else: an empty description, and the version named twice.
 @pytest.mark.parametrize("writer", ["bulk", "client"])
 @pytest.mark.usefixtures("stock_mlflow")

@@ -44,6 +44,20 @@ def test_each_model_comes_back_from_its_location(tmp_path: Path, place: str) -> 
     }
 
 
+def test_a_models_own_files_come_back_and_do_not_hide_its_description(tmp_path: Path) -> None:
+    own = {"explanation.json": '{"ü": "\\u0000"}'.encode(), "empty.txt": b""}
+    with PackWriter(tmp_path.as_uri()) as writer:
+        first = writer.append(b"first", SHARED, describe, own)
+        second = writer.append(b"second", SHARED, describe)
+        writer.seal()
+
+    expected = {"model.pkl": b"first", "MLmodel": describe(first), **SHARED}
+    assert read_files(first, "model.pkl", "MLmodel") == expected | own
+    assert read_payload(first) == b"first"
+    expected = {"model.pkl": b"second", "MLmodel": describe(second), **SHARED}
+    assert read_files(second, "model.pkl", "MLmodel") == expected
+
+
 def test_a_pack_holds_so_many_models_and_shared_files_once(tmp_path: Path) -> None:
     locations = pack(tmp_path.as_uri(), *[b"payload"] * 5, models=2)
 

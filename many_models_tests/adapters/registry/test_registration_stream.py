@@ -23,14 +23,19 @@ from many_models_tests.fakes_models import constant_record
 FILES = {"MLmodel": b"flavors: {}\n", "requirements.txt": "café\n".encode()}
 RECORDS = [
     replace(constant_record("bread 🍞", 4.0), files=FILES, metrics={"mase": math.inf, "bad": 0.25}),
-    replace(constant_record("butter", 5.0), files=FILES, params={}, key_tags=()),
+    replace(
+        constant_record("butter", 5.0),
+        files={**FILES, "explanation.json": b'{"effects": []}'},
+        params={},
+        key_tags=(),
+    ),
 ]
 HEADER = Header("champion", {"mlflow.user": "me"})
 LIMIT = 1 << 20
 
 
 def write(header: Header = HEADER) -> bytes:
-    return write_records(RECORDS, [describe_files(r.files) for r in RECORDS], header)
+    return write_records(RECORDS, [describe_files(FILES)] * len(RECORDS), header)
 
 
 @pytest.mark.parametrize("alias", ["champion", None])
@@ -96,9 +101,7 @@ def _files(text: str) -> pa.Array:
             "format 99",
         ),
         (
-            _with(
-                metadata={"many_models": f'{{"format": {FORMAT}, "alias": 1, "source_tags": {{}}}}'}
-            ),
+            _with(metadata={"many_models": '{"format": 2, "alias": 1, "source_tags": {}}'}),
             "not texts",
         ),
     ],

@@ -20,7 +20,7 @@ import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.results.store import ResultStore
+from many_models.adapters.results.store import ResultStore, Slice
 from many_models.core.errors import StoreError
 
 MIDNIGHT = datetime(2017, 12, 31)
@@ -165,6 +165,23 @@ def test_a_source_that_breaks_off_leaves_the_old_slice(store: ResultStore) -> No
     with pytest.raises(KeyError, match="no more rows"):
         store.replace_slice("predictions", rows, where={"store": "17"})
     assert all_sales(store) == [("17", 1.0)]
+
+
+def test_slices_of_several_tables_are_replaced_together_or_not_at_all(store: ResultStore) -> None:
+    def replace(*values: float, other: pa.Table) -> list[int]:
+        return store.replace_slices(
+            [
+                Slice("predictions", sales("17", *values), {"store": "17"}),
+                Slice("others", other.to_reader(), {"store": "17"}),
+            ]
+        )
+
+    assert replace(1.0, 2.0, other=sales("17", 5.0)) == [2, 1]
+    with pytest.raises(StoreError, match=r"'others'.*outside"):
+        replace(3.0, other=sales("18", 6.0))
+
+    assert all_sales(store) == [("17", 1.0), ("17", 2.0)]
+    assert store.query("SELECT sales FROM others").to_pylist() == [{"sales": 5.0}]
 
 
 def test_the_rows_given_are_not_changed(store: ResultStore) -> None:
