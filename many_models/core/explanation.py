@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -125,15 +126,34 @@ def _strength(effect: Effect) -> float:
     return effect.value if effect.standardised is None else effect.standardised
 
 
-def write_explanation(candidate: str, effects: Sequence[Mapping[str, Any]]) -> bytes:
-    """A model's explanation as a JSON file; ``effects`` are fields of ``ModelEffect``."""
-    return json.dumps({"candidate": candidate, EFFECTS: [_compact(e) for e in effects]}).encode()
+def write_explanations(
+    candidates: Iterable[str | None], effects: pa.ChunkedArray[Any]
+) -> list[bytes]:
+    """The explanation of each model as a JSON file, with what there is of each effect.
+
+    All at once, since Arrow is slow to tell of one. Numbers have six digits.
+    """
+    lists = effects.combine_chunks()
+    flat = pc.list_flatten(lists)
+    names = [field.name for field in flat.type]
+    rows = zip(*(column.to_pylist() for column in flat.flatten()), strict=True)
+    counts = pc.fill_null(pc.list_value_length(lists), 0).to_pylist()
+    files = []
+    for candidate, count in zip(candidates, counts, strict=True):
+        told = [
+            {
+                name: _short(value)
+                for name, value in zip(names, row, strict=True)
+                if value is not None
+            }
+            for row in islice(rows, count)
+        ]
+        files.append(json.dumps({"candidate": candidate, EFFECTS: told}).encode())
+    return files
 
 
-def _compact(effect: Mapping[str, Any]) -> dict[str, Any]:
-    """What there is of it, with numbers of six digits."""
-    there = {name: value for name, value in effect.items() if value is not None}
-    return {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in there.items()}
+def _short(value: object) -> object:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def explanation_schema(use_case: AnyUseCase) -> pa.Schema:

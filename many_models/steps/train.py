@@ -28,7 +28,7 @@ from many_models.adapters.registry.packing import Packing
 from many_models.adapters.registry.packs import MODELS_A_PACK
 from many_models.adapters.spark.shard_work import TrainedShard, TrainingTask, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
-from many_models.core.explanation import EFFECTS, write_explanation
+from many_models.core.explanation import EFFECTS, write_explanations
 from many_models.core.keys import model_name
 from many_models.core.ledger import NOT_IN_LEDGER
 from many_models.core.registration import (
@@ -162,20 +162,18 @@ class _Registrar:
             return
         is_trained = pc.equal(table["status"], "trained")
         models = read_parquet(shard.path, [PAYLOAD, EFFECTS]).filter(is_trained)
-        found = zip(models[PAYLOAD], models[EFFECTS], strict=True)
+        candidates = table.filter(is_trained)["candidate"].to_pylist()
+        found = zip(models[PAYLOAD], write_explanations(candidates, models[EFFECTS]), strict=True)
         for row, model in zip(table.filter(is_trained).to_pylist(), found, strict=True):
             yield self._record(row, *model)
 
     def _record(
-        self, row: dict[str, object], model: pa.Scalar[Any], effects: pa.Scalar[Any]
+        self, row: dict[str, object], model: pa.Scalar[Any], explanation: bytes
     ) -> ModelRecord:
         payload: bytes | dict[str, str] = model.as_py()
         keys = tuple(str(row[name]) for name in self.use_case.keys)
         names = ("score", "baseline_score", *self.shape.figures(self.use_case))
         figures = {name: row[name] for name in names}
-        files = {}
-        if isinstance(payload, bytes):  # else it is stored with its files
-            files[EXPLANATION_FILE] = write_explanation(str(row["candidate"]), effects.as_py())
         return ModelRecord(
             name=model_name(self.use_case.name, self.use_case.keys, keys),
             payload=payload if isinstance(payload, bytes) else b"",
@@ -191,7 +189,7 @@ class _Registrar:
             },
             tags=self._tags(row),
             key_tags=self.use_case.keys,
-            files=files,
+            files={EXPLANATION_FILE: explanation} if isinstance(payload, bytes) else {},
         )
 
     def _tags(self, row: dict[str, object]) -> dict[str, str]:

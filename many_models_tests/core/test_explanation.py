@@ -24,7 +24,7 @@ from many_models.core.explanation import (
     explanation_schema,
     explanation_table,
     share_out,
-    write_explanation,
+    write_explanations,
 )
 from many_models_tests.fakes import make_use_case
 
@@ -116,7 +116,11 @@ def test_what_is_not_finite_is_left_out() -> None:
 
 def test_a_file_has_what_there_is_of_each_effect_in_few_digits() -> None:
     effects = as_rows(of(Told((Effect("coefficient", "a", 1 / 3, -2 / 3),)), "ridge"))
-    assert json.loads(write_explanation("ridge", effects)) == {
+    lists = pa.chunked_array([[None, effects], [[]]], EFFECTS_TYPE)
+    skipped, first, second = write_explanations([None, "ridge", "mean"], lists)
+    assert json.loads(skipped) == {"candidate": None, "effects": []}
+    assert json.loads(second) == {"candidate": "mean", "effects": []}
+    assert json.loads(first) == {
         "candidate": "ridge",
         "effects": [
             {

@@ -10,7 +10,6 @@ from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.explanations import Explanation, read_explanation
 from many_models_tests.core.tabular.rows import make_flights, make_route
 from many_models_tests.fakes import make_series, make_use_case, noisy_weeks
-from many_models_tests.fakes_crashes import find_faults
 from many_models_tests.pipelines import Pipeline
 
 pytestmark = [pytest.mark.spark, pytest.mark.mlflow]
@@ -67,7 +66,6 @@ def test_the_table_tells_which_feature_matters_in_how_many_groups(pipeline: Pipe
         "WHERE feature = 'price' AND share > 0.5"
     )
     assert count.to_pylist() == [{"n": 1}]
-    assert not find_faults(pipeline.training)
 
 
 def test_only_the_last_run_of_a_partition_is_kept_in_the_table(pipeline: Pipeline) -> None:

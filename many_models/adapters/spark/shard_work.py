@@ -19,7 +19,7 @@ from many_models.adapters.registry.model_artifact import load_payload
 from many_models.adapters.registry.packing import Packing, Store
 from many_models.core.cost import Allowance
 from many_models.core.errors import RegistryError
-from many_models.core.explanation import EFFECTS, write_explanation
+from many_models.core.explanation import EFFECTS, write_explanations
 from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion, StoredModel
 from many_models.core.scoring import Champion
 from many_models.core.shapes import shape_of
@@ -128,18 +128,11 @@ def _leave(result: pa.Table, shard: Shard, folder: str) -> TrainedShard:
 def _pack(store: Store, result: pa.Table) -> pa.Table:
     """``result`` with the place of each payload instead of its bytes."""
     index = result.schema.get_field_index("payload")
-    columns = (result[name] for name in ("payload", "payload_sha256", "candidate", EFFECTS))
+    explanations = write_explanations(result["candidate"].to_pylist(), result[EFFECTS])
+    models = zip(result["payload"], result["payload_sha256"], explanations, strict=True)
     stored = [
-        asdict(
-            store(
-                payload.as_py(),
-                digest.as_py(),
-                write_explanation(candidate.as_py(), effects.as_py()),
-            )
-        )
-        if payload.is_valid
-        else None
-        for payload, digest, candidate, effects in zip(*columns, strict=True)
+        asdict(store(payload.as_py(), digest.as_py(), text)) if payload.is_valid else None
+        for payload, digest, text in models
     ]
     return result.set_column(index, "payload", pa.array(stored, _STORED))
 
