@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from many_models import settings
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.cli import main
+from many_models.cli_explain import COLUMNS
 from many_models_tests.fakes import make_use_case
 from many_models_tests.fakes_models import constant_record
 
@@ -72,9 +73,7 @@ def test_effects_are_printed_in_columns(use_case: Path) -> None:
     assert result.exit_code == 0, result.output
     title, header, weight, price = result.output.splitlines()
     assert title == "store=s1,item=tea: ensemble_median (champion v1)"
-    assert header.split() == list(
-        ["member", "effect", "feature", "class", "value", "standardised", "share"]
-    )
+    assert tuple(header.split()) == COLUMNS
     assert weight.split() == ["ridge", "weight", "ridge", "0.5"]
     assert price.split() == ["ridge", "coefficient", "price", "-2", "-1.25", "50.0%"]
 
