@@ -27,7 +27,7 @@ class FakeServer:
     url: str = ""
     status: int = 200
     offer: dict[str, Any] = field(
-        default_factory=lambda: {"format": 1, "bulk": True, "reason": "yes", "request_bytes": 9_999}
+        default_factory=lambda: {"format": 2, "bulk": True, "reason": "yes", "request_bytes": 9_999}
     )
     requests: list[list[ModelRecord]] = field(default_factory=list)
     credentials: list[str | None] = field(default_factory=list)
@@ -157,7 +157,7 @@ def test_credentials_are_those_of_mlflows_client(
     ("status", "offer", "reason"),
     [
         (404, {}, "not started with our app"),
-        (200, {"format": 2}, "format 2"),
+        (200, {"format": 1}, "format 1"),
         (200, {"bulk": False, "reason": "another schema"}, "another schema"),
     ],
 )
