@@ -87,3 +87,4 @@ def test_its_page_says_how_the_models_were_registered(
     metadata = materialize(asset, instance, "a")
     assert metadata["registry_writer"] == registry_writer
     assert metadata["core_minutes"] == 1.5
+    assert metadata["worst_groups"] == "these are bad"

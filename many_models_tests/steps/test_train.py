@@ -172,6 +172,17 @@ def _lasting(rows: Rows) -> Rows:
     return [{name: row[name] for name in row.keys() - passing} for row in rows]
 
 
+def _explained(pipeline: Pipeline, run_id: str) -> list[tuple[object, ...]]:
+    """Effects in the table, each with the key of its group; all are of this run."""
+    rows = pipeline.results.store.query(
+        f'SELECT * FROM "{pipeline.results.name("explanations")}" ORDER BY group_key, share_rank'
+    ).to_pylist()
+    models = {(row["model_name"], row["model_version"]) for row in _ledger(pipeline, run_id)}
+    assert {(row["model_name"], row["model_version"]) for row in rows} <= models
+    assert {row["run_id"] for row in rows} == {run_id}
+    return [(row["group_key"], row["feature"], row["value"], row["share"]) for row in rows]
+
+
 def test_every_group_has_one_row_whatever_happened_to_it(trained: Pipeline) -> None:
     found: dict[tuple[str, ...], dict[str, Any]] = {
         (row["store"], row["item"]): row for row in _ledger(trained)
@@ -421,6 +432,7 @@ def test_a_training_that_is_killed_ends_the_same_when_it_is_run_again(
     found = pipeline.training.versions(USE_CASE.name, {"dagster_run_id": "again"})
     models = {(row["model_name"], row["model_version"]) for row in again if row["model_name"]}
     assert {(version.name, version.version) for version in found} == models
+    assert _explained(pipeline, "again") == _explained(trained, "first run")
     assert find_faults(pipeline.training, USE_CASE.name) == []  # nor in what the killed run left
     assert _scratch(pipeline) == []
 
