@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from many_models.core.candidates.effects import Effect
 from many_models.core.candidates.port import Outlook, Sample
 from many_models.core.candidates.terms import Terms
 from many_models.core.dataset import Floats
 from many_models.core.dotted_path import find_callable, make_estimator, seed_estimator
+from many_models.core.estimator_effects import read_figures
 
 SEED = 0
 
@@ -33,6 +35,14 @@ class FittedEstimator:
         with threadpool_limits(1):
             found = self.pipeline.predict(self.terms.of_future(outlook))
         return np.asarray(found, dtype=np.float64).reshape(len(outlook.x))
+
+    def effects(self, sample: Sample, names: Sequence[str]) -> list[Effect]:
+        """Figures of the terms, which are scaled unless a Pipeline takes them as they are."""
+        told, terms = read_figures(self.pipeline.steps[-1][1]), self.terms.name(names)
+        if told is None or told[1].shape != (1, len(terms)):  # its own steps made other columns
+            return []
+        kind, figures = told
+        return [Effect(kind, *row) for row in zip(terms, figures[0].tolist(), strict=True)]
 
 
 def fit_estimator(sample: Sample, path: str, parameters: Mapping[str, Any]) -> FittedEstimator:

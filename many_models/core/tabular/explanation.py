@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from many_models.core.candidates.effects import Effect, EffectKind
+from many_models.core.candidates.effects import Effect
 from many_models.core.dataset import Floats
+from many_models.core.estimator_effects import read_figures
 from many_models.core.explanation import ModelEffect, rank, share_out
 
 logger = logging.getLogger(__name__)
@@ -40,16 +41,10 @@ def _effects(
     pipeline: Pipeline, columns: Sequence[str], classes: Sequence[str]
 ) -> Iterator[Effect]:
     model = pipeline.steps[-1][1]
-    found: Sequence[tuple[EffectKind, Any]] = (
-        ("coefficient", getattr(model, "coef_", None)),
-        ("importance", getattr(model, "feature_importances_", None)),
-        ("gain", _gains(model)),
-    )
-    told = [(kind, values) for kind, values in found if values is not None]
-    if not told:
+    told = read_figures(model)
+    if told is None:
         return
-    kind, values = told[0]
-    figures = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    kind, figures = told
     names = _names(pipeline, columns, figures.shape[1])
     for values_of_class, class_name in zip(figures, _classes(figures, model, classes), strict=True):
         for name, value in zip(names, values_of_class.tolist(), strict=True):
@@ -75,18 +70,3 @@ def _names(pipeline: Pipeline, columns: Sequence[str], count: int) -> list[str]:
     if len(names) != count:
         raise ValueError(f"{len(names)} columns are known, and it has figures of {count}")
     return names
-
-
-def _gains(model: Any) -> Floats | None:
-    """Gains of the splits by each feature in scikit-learn's histogram gradient boosting.
-
-    It keeps them in its trees, but tells them nowhere.
-    """
-    iterations = getattr(model, "_predictors", None)
-    if iterations is None:
-        return None
-    gains = np.zeros(model.n_features_in_)
-    for tree in (tree for trees in iterations for tree in trees):
-        splits = tree.nodes[tree.nodes["is_leaf"] == 0]
-        np.add.at(gains, splits["feature_idx"], splits["gain"])
-    return gains

@@ -11,7 +11,10 @@ import pytest
 
 from many_models.core.candidates.catalogue import CANDIDATES
 from many_models.core.candidates.effects import Effect, EffectKind, Explained
+from many_models.core.candidates.estimator import fit_estimator
+from many_models.core.candidates.options import RidgeOptions
 from many_models.core.candidates.port import Sample
+from many_models.core.candidates.ridge import fit_ridge
 from many_models.core.dataset import Floats
 
 WEEKS = 50 + 10 * np.sin(np.arange(120) * 2 * np.pi / 7) + np.random.default_rng(0).normal(size=120)
@@ -51,7 +54,7 @@ def _effects(name: str, y: Floats) -> list[Effect]:
 def test_it_tells_of_known_kinds_and_of_features_that_it_was_given(name: str, series: str) -> None:
     for effect in _effects(name, SERIES[series]):
         assert effect.kind in get_args(EffectKind)
-        assert effect.feature in NAMES or effect.kind in ("form", "parameter")
+        assert effect.feature in (*NAMES, "trend") or effect.kind in ("form", "parameter")
         assert effect.standardised is None or math.isfinite(effect.standardised)
         assert effect.feature != "nothing" or effect.value == 0
 
@@ -59,6 +62,22 @@ def test_it_tells_of_known_kinds_and_of_features_that_it_was_given(name: str, se
 @pytest.mark.parametrize("name", sorted(CANDIDATES))
 def test_models_with_something_to_tell_do(name: str) -> None:
     assert bool(_effects(name, WEEKS)) == (name in TELLING)
+
+
+def test_ridge_on_the_logarithm_says_so() -> None:
+    fitted = fit_ridge(_sample(WEEKS), RidgeOptions(log_target=True))
+    form, *terms = fitted.effects(_sample(WEEKS), NAMES)
+    assert (form.kind, form.feature) == ("form", "log(1 + target)")
+    assert [effect.feature for effect in terms] == ["a", "nothing", "c", "trend"]
+
+
+def test_an_estimator_of_somebody_elses_tells_of_the_terms_that_it_sees() -> None:
+    sample = _sample(WEEKS)
+    found = fit_estimator(sample, "sklearn.linear_model.Lasso", {}).effects(sample, NAMES)
+    assert [effect.feature for effect in found] == ["a", "nothing", "c", "trend"]
+    assert {effect.kind for effect in found} == {"coefficient"}
+    silent = fit_estimator(sample, "sklearn.neighbors.KNeighborsRegressor", {})
+    assert silent.effects(sample, NAMES) == []
 
 
 @pytest.mark.parametrize(

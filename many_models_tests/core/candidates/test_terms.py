@@ -59,3 +59,12 @@ def test_lagged_and_rare_features_and_products_are_trusted_less() -> None:
     terms = _terms(trend=True, interactions=True)
     assert terms.weights.tolist() == [1, LAGGED_WEIGHT, RARE_WEIGHT, 1, CROSSED_WEIGHT]
     assert _terms().weights.tolist() == [1, LAGGED_WEIGHT, RARE_WEIGHT]
+
+
+def test_every_term_has_a_name() -> None:
+    y = np.arange(200.0)  # enough for interactions
+    sample = replace(SAMPLE, x=np.tile(X, (67, 1))[:200], y=y, crossed=((0, 2),))
+    terms = Terms.of(sample, trend=True, interactions=True, log=False)
+    names = terms.name(("a", "b", "c", "d"))
+    assert names == ["a", "b", "c", "trend", "a x c"]
+    assert len(names) == terms.of_past(sample).shape[1]
