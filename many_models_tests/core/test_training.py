@@ -209,6 +209,21 @@ def test_the_best_candidate_by_the_metric_wins() -> None:
         assert 0 <= row["coverage"] <= 1
 
 
+def test_a_described_candidate_wins_under_its_name_and_is_the_same_each_time() -> None:
+    described = {
+        "name": "forest",
+        "estimator": "sklearn.ensemble.RandomForestRegressor",
+        "with": {"n_estimators": 5},
+    }
+    use_case = make_use_case(candidates=["seasonal_naive", described])
+    groups = {("1", "a"): make_series(use_case, START, noisy_weeks(150))}
+    rows = [_rows(use_case, groups)[0] for _ in range(2)]
+    assert rows[0]["candidate"] == _model(rows[0]).candidate == "forest"
+    assert set(json.loads(rows[0]["candidate_scores"])) == {"seasonal_naive", "forest"}
+    assert rows[0]["payload_sha256"] == rows[1]["payload_sha256"]
+    assert _model(rows[0]).predict(_model(rows[0]).example(7))["prediction"].between(20, 60).all()
+
+
 def test_the_baseline_wins_where_the_season_is_all_there_is() -> None:
     chance = np.random.default_rng(1)
     walk = np.repeat(chance.normal(size=22).cumsum() * 100, 7)[:150]

@@ -101,6 +101,35 @@ def test_all_wrong_fields_are_named_at_once() -> None:
     assert "  gaps: " in complaint
 
 
+DESCRIBED = """
+candidates:
+  - seasonal_naive
+  - {name: my_ridge, estimator: ridge, with: {log_target: true, half_life: 180}}
+  - {estimator: sklearn.ensemble.RandomForestRegressor, with: {n_estimators: 50}}
+"""
+
+
+def test_candidates_are_described_in_the_file() -> None:
+    use_case = parse_use_case(GOOD + DESCRIBED, name="sales.yaml")
+    names = ("seasonal_naive", "my_ridge", "RandomForestRegressor")
+    assert use_case.candidate_names == names
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line"),
+    [
+        ("RandomForestRegressor", "Forest", "candidates.2.estimator: 'sklearn.ensemble.Forest'"),
+        ("half_life", "halflife", "candidates.1.estimator: ridge cannot be made with"),
+        ("with: {n_", "params: {n_", "candidates.2.params: unknown field; allowed here: estimator"),
+        ("seasonal_naive", "ridge", "candidates: the baseline 'seasonal_naive' must be one of"),
+    ],
+)
+def test_a_candidate_that_cannot_be_made_is_answered_with_its_place(
+    right: str, wrong: str, line: str
+) -> None:
+    assert line in _complaint(GOOD + DESCRIBED.replace(right, wrong))
+
+
 def test_a_field_given_twice_is_refused() -> None:
     complaint = _complaint(GOOD + "horizon: 14\n")
     assert "the field 'horizon' is given twice" in complaint
