@@ -18,6 +18,7 @@ DAMPING = 0.9  # of the trend's slope, with each period ahead (Gardner & McKenzi
 LAGGED_WEIGHT = 0.4  # prior standard deviation of a coefficient, where others have 1
 RARE_WEIGHT = 0.3
 CROSSED_WEIGHT = 0.1
+ROWS_A_TERM = 5  # fewer are too few for interactions, too
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,11 @@ class Terms:
 
     @classmethod
     def of(cls, sample: Sample, *, trend: bool, interactions: bool, log: bool) -> Terms:
-        pairs = sample.crossed if interactions else ()
+        seen = ~np.isnan(sample.y)
+        enough = seen.sum() >= ROWS_A_TERM * (sample.linear.sum() + len(sample.crossed))
+        pairs = sample.crossed if interactions and enough else ()
         crossed = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-        first = sample.x[~np.isnan(sample.y)][:, crossed[:, 0]]
+        first = sample.x[seen][:, crossed[:, 0]]
         there = ~np.isnan(first)
         centres = np.where(there, first, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         lagged = np.array(sample.lagged, dtype=np.int64)
