@@ -12,6 +12,7 @@ from many_models.core.candidates.port import Sample
 
 SMOOTHING = ("optimized_theta", "theta", "ces", "ets")
 INTERMITTENT = ("sba", "tsb", "mean")
+BESIDE_ZEROS = ("median",)  # no level is off by less, in absolute terms, where zeros mix with peaks
 INTERVAL_MIN = 1.32  # mean periods between demands: Syntetos & Boylan (2005)
 REGRESSION_ROWS = 3  # a feature, at least
 TREES_ROWS = 100
@@ -53,11 +54,13 @@ def choose(sample: Sample, fits: int, seconds: float, *, known_features: bool) -
 
 def _promising(sample: Sample, known_features: bool) -> tuple[str, ...]:
     values = sample.y[~np.isnan(sample.y)]
-    intermittent = values.min() >= 0 and len(values) > INTERVAL_MIN * np.count_nonzero(values)
+    zeros = values.min() == 0
+    intermittent = zeros and len(values) > INTERVAL_MIN * np.count_nonzero(values)
     least = 0 if known_features else CALENDAR_ROWS
     by_features = []
     if len(values) >= max(REGRESSION_ROWS * sample.linear.sum(), least):
         by_features.append("ridge")
     if len(values) >= max(TREES_ROWS, least):
         by_features.append("gradient_boosting")
-    return (*(INTERMITTENT if intermittent else SMOOTHING), *by_features)
+    by_past = (*(INTERMITTENT if intermittent else SMOOTHING), *(BESIDE_ZEROS if zeros else ()))
+    return (*by_past, *by_features)

@@ -37,7 +37,13 @@ def test_where_no_feature_is_known_it_takes_more_rows_for_the_calendar_to_teach_
 
 def test_models_of_intermittent_demand_are_tried_where_demand_comes_rarely() -> None:
     demand = np.where(np.arange(50) % 3 == 0, 5.0, 0.0)
-    assert _choose(demand) == ("sba", "tsb", "mean", "ridge")
+    assert _choose(demand) == ("sba", "tsb", "mean", "median", "ridge")
+    assert _choose(demand - 1) == (*SMOOTHING, "ridge")
+
+
+def test_the_median_is_tried_where_some_periods_are_zero() -> None:
+    demand = np.where(np.arange(50) % 10 == 0, 0.0, 5.0)
+    assert _choose(demand) == (*SMOOTHING, "median", "ridge")
     assert _choose(demand - 1) == (*SMOOTHING, "ridge")
 
 
