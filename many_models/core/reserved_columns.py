@@ -20,7 +20,7 @@ _LEDGER = [
     *("mase", "rmsse", "wape", "smape", "mae", "rmse", "bias", "pinball", "coverage", "latest_mae"),
     *("accuracy", "f1", "log_loss", "r2"),
     *(f"baseline_{name}" for name in ("mae", "rmse", "r2", "accuracy", "f1", "log_loss")),
-    *("candidate_metrics", "candidate_ratings", "holdout_rows", "classes"),
+    *("candidate_metrics", "candidate_ratings", "holdout_rows", "holdout_digest", "classes"),
     *("seconds", "core_seconds", "traceback", "payload", "payload_sha256", "payload_bytes"),
     *("model_name", "model_version", "model_run_id"),
 ]

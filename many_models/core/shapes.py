@@ -63,7 +63,7 @@ class Shape:
     """What one shape of problem does; each function takes a use case of that shape.
 
     ``figures`` names a use case's columns of the ledger that are metrics of a model, ``parameters``
-    those that say how it was made.
+    those that say how it was made, ``judged_on`` those that say on which data it was judged.
     """
 
     train_shard: TrainShard
@@ -75,6 +75,7 @@ class Shape:
     load_model: Callable[[bytes], Model]
     figures: Callable[[Any], tuple[str, ...]]
     parameters: tuple[str, ...]
+    judged_on: tuple[str, ...]
 
 
 def shape_of(use_case: AnyUseCase) -> Shape:
@@ -93,6 +94,7 @@ def _tabular(figures: tuple[str, ...]) -> Shape:
         load_model=tabular_model.load_model,
         figures=lambda _: (*figures, *(f"baseline_{name}" for name in figures)),
         parameters=("candidate", "observations", "holdout_rows"),
+        judged_on=("holdout_digest",),
     )
 
 
@@ -107,6 +109,7 @@ _SHAPES: Mapping[ProblemName, Shape] = {
         load_model=model.load_model,
         figures=lambda use_case: (*use_case.validation.coverage_columns, *metrics.METRICS),
         parameters=("candidate", "observations", "folds"),
+        judged_on=("evaluated_from", "trained_through"),
     ),
     "regression": _tabular(tabular_metrics.METRICS_OF["regression"]),
     "classification": _tabular(tabular_metrics.METRICS_OF["classification"]),

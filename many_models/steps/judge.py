@@ -18,12 +18,21 @@ from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import StoreError
 from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
 from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
+from many_models.core.shapes import shape_of
+from many_models.core.tabular.rivalry import Duel
+from many_models.core.tabular.use_case import TabularUseCase
 from many_models.core.use_case import UseCase
 from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.champion_review import measure_champions
 from many_models.steps.results import Results
+from many_models.steps.row_rivals import compare_on_rows
 
 Row = dict[str, Any]
+_SAME_DATA = {
+    "forecast": "the backtest on the same folds",
+    "regression": "the same rows held out",
+    "classification": "the same rows held out",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ def judge_partitions(
 ) -> dict[str, PartitionVerdict]:
     """Judge the last training run of each partition by the use case's rules, and keep the verdicts.
 
-    Spark is asked for only where a champion must forecast data that it was not judged on.
+    Spark is asked for only where a champion must predict data that it was not judged on.
 
     Raises:
         StoreError: a partition was never trained.
@@ -60,13 +69,7 @@ def judge_partitions(
     trained = [row for row in ledger if row["status"] == "trained"]
     champions = {c.name: c for c in production.champions(use_case.name, partitions)}
     rivals = _pair(trained, champions)
-    elsewhere = [champion for row, champion in rivals if not _same_folds(row, champion)]
-    errors: dict[str, float] = {}
-    if elsewhere and isinstance(use_case, UseCase):
-        errors = measure_champions(
-            use_case, elsewhere, spark=spark(), lake=lake, production=production
-        )
-    comparisons = {row["model_name"]: _compare(row, c, errors) for row, c in rivals}
+    comparisons = _compare(use_case, rivals, spark=spark, lake=lake, production=production)
     verdicts: dict[str, list[tuple[Row, Verdict]]] = {name: [] for name in partitions}
     for row in trained:
         challenger = _challenger(row, comparisons.get(row["model_name"]), use_case)
@@ -97,19 +100,64 @@ def _pair(
     ]
 
 
-def _same_folds(row: Row, champion: ModelVersion) -> bool:
-    names = ("evaluated_from", "trained_through")
-    return all(champion.tags.get(name) == str(row[name]) for name in names)
+def _compare(
+    use_case: AnyUseCase,
+    rivals: Sequence[tuple[Row, ModelVersion]],
+    *,
+    spark: Callable[[], SparkSession],
+    lake: Lake,
+    production: ReadableRegistry,
+) -> dict[str, Comparison | None]:
+    """By name of the model: both as they were judged on the same data, or measured on it anew.
+
+    Where that cannot be done, each as it was judged on its own, provided that by the same metric.
+    """
+    names = shape_of(use_case).judged_on
+    alike: list[tuple[Row, ModelVersion]] = []
+    elsewhere: list[tuple[Row, ModelVersion]] = []
+    for row, champion in rivals:
+        same = all(champion.tags.get(name) == str(row[name]) for name in names)
+        (alike if same else elsewhere).append((row, champion))
+    metric, basis = use_case.metric, _SAME_DATA[use_case.problem]
+    found = {r["model_name"]: _as_judged(r, c, metric, basis) for r, c in alike}
+    if not elsewhere:
+        return found
+    if isinstance(use_case, TabularUseCase):
+        duels = compare_on_rows(
+            use_case, elsewhere, spark=spark(), lake=lake, production=production
+        )
+        return found | {r["model_name"]: _by_rows(r, c, metric, duels) for r, c in elsewhere}
+    assert isinstance(use_case, UseCase)
+    champions = [champion for _, champion in elsewhere]
+    errors = measure_champions(use_case, champions, spark=spark(), lake=lake, production=production)
+    return found | {r["model_name"]: _by_latest_fold(r, c, metric, errors) for r, c in elsewhere}
 
 
-def _compare(row: Row, champion: ModelVersion, errors: Mapping[str, float]) -> Comparison:
-    """Both by the same folds, or by the latest fold, or each by its own backtest."""
-    score = float(champion.tags["score"])
-    if _same_folds(row, champion):
-        return Comparison(row["score"], score, "the backtest on the same folds")
+def _as_judged(row: Row, champion: ModelVersion, metric: str, basis: str) -> Comparison | None:
+    """By their own scores; not at all where those are of different metrics."""
+    if champion.tags.get("metric") != metric:
+        return None
+    return Comparison(row["score"], float(champion.tags["score"]), basis)
+
+
+def _by_latest_fold(
+    row: Row, champion: ModelVersion, metric: str, errors: Mapping[str, float]
+) -> Comparison | None:
     if (error := errors.get(row["group_key"])) is not None and row["latest_mae"] is not None:
         return Comparison(row["latest_mae"], error, "the mean absolute error in the latest fold")
-    return Comparison(row["score"], score, "each one's own backtest, as the champion saw this data")
+    return _as_judged(
+        row, champion, metric, "each one's own backtest, as the champion saw this data"
+    )
+
+
+def _by_rows(
+    row: Row, champion: ModelVersion, metric: str, duels: Mapping[str, Duel]
+) -> Comparison | None:
+    duel = duels.get(row["group_key"])
+    if duel and duel.challenger is not None and duel.champion is not None:
+        return Comparison(duel.challenger, duel.champion, duel.basis)
+    why = duel.basis if duel else "its group has no rows any more"
+    return _as_judged(row, champion, metric, f"each one's own holdout, as {why}")
 
 
 def _challenger(row: Row, comparison: Comparison | None, use_case: AnyUseCase) -> Challenger:

@@ -49,6 +49,7 @@ from many_models.steps.training_review import choose_worst, show_worst
 logger = logging.getLogger(__name__)
 
 PAYLOAD = "payload"
+MOMENTS = ("evaluated_from", "trained_through")
 BUNDLES_A_CORE = 8  # so that the cores end at about the same time
 
 
@@ -202,8 +203,7 @@ class _Registrar:
             "candidate": str(row["candidate"]),
             "score": repr(row["score"]),
             "metric": self.use_case.metric,
-            "evaluated_from": str(row["evaluated_from"]),
-            "trained_through": str(row["trained_through"]),
+            **{name: str(row[name]) for name in (*MOMENTS, *self.shape.judged_on)},
             "data_version": str(self.data_version),
             "code_version": __version__,
             DAGSTER_RUN_TAG: self.run.run_id,

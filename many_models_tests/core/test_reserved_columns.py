@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import pytest
+
 from many_models.core import registration
 from many_models.core.lake_schema import SHARD_COLUMNS, WINDOW
 from many_models.core.ledger import training_schema
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
 from many_models.core.scoring import prediction_schema, scoring_schema
+from many_models.core.shapes import shape_of
 from many_models.steps.judge import verdict_schema
 from many_models.steps.ledger import ledger_schema
+from many_models_tests.core.tabular.rows import make_flights
 from many_models_tests.fakes import make_use_case
 
 USE_CASE = make_use_case(validation={"levels": [0.8, 0.975]})
@@ -23,6 +27,17 @@ def test_every_column_of_ledger_verdicts_and_predictions_is_reserved() -> None:
     of_levels = {*rules.bound_columns, *rules.coverage_columns}
     assert {"lower_80", "upper_97_5", "coverage_80"} <= of_levels <= columns
     assert columns - set(USE_CASE.keys) <= RESULT_COLUMNS | of_levels
+
+
+@pytest.mark.parametrize("problem", ["classification", "regression"])
+def test_every_column_of_results_about_rows_is_reserved(problem: str) -> None:
+    use_case = make_flights(problem)
+    shape = shape_of(use_case)
+    of_shape = (shape.training_schema, shape.prediction_schema, shape.scoring_schema)
+    columns = {
+        n for make in (*of_shape, ledger_schema, verdict_schema) for n in make(use_case).names
+    }
+    assert columns - {*use_case.keys, use_case.row_id} <= RESULT_COLUMNS
 
 
 def test_every_tag_of_the_registries_is_reserved() -> None:

@@ -162,6 +162,7 @@ def test_training_again_gives_the_same_models_and_scoring_the_same_predictions(
     scored.promote("JFK", run_id="again")
     verdicts = [row for row in scored.rows("verdicts") if row["run_id"] == "again"]
     assert all(row["accepted"] and row["champion_score"] == row["score"] for row in verdicts)
+    assert {row["compared_by"] for row in verdicts} == {"the same rows held out"}
     scored.score(ORIGIN)
     after = scored.rows("predictions")
     changing = ("model_version",)

@@ -142,7 +142,7 @@ def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard:
     shard = task.shard
     predictions, ledger = shape_of(run.use_case).score_shard(
         read_parquet(shard.path),
-        _Champions(task.champions, run.registry_uri),
+        ListedChampions(task.champions, run.registry_uri),
         run.use_case,
         partition=shard.partition,
         origin=np.datetime64(run.origin),
@@ -168,7 +168,7 @@ def write_champions(champions: Mapping[str, ModelVersion], path: str) -> None:
     write_parquet(pa.table(columns), path)
 
 
-class _Champions(Mapping[str, Champion]):
+class ListedChampions(Mapping[str, Champion]):
     """Champions of a partition by composite key; a payload is read when its group's turn comes."""
 
     def __init__(self, path: str | None, registry_uri: str | None) -> None:

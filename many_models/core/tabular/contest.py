@@ -7,6 +7,7 @@ learn from; then all are measured on the holdout proper, which had no say in the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from many_models.core.failure import describe_error
 from many_models.core.tabular.holdout import choose_holdout
 from many_models.core.tabular.metrics import measure_classes, measure_numbers
 from many_models.core.tabular.model import (
+    TabularModel,
     Target,
     fit_candidate,
     predict_probabilities,
@@ -82,28 +84,42 @@ class Contest:
         figures: Figures = {}
         for name in self.use_case.candidate_names:
             try:
-                figures[name] = self._measure_one(name, learnt, judged)
+                figures[name] = self.measure_candidate(name, learnt, judged)
             except Exception as error:  # a candidate's own failure; the others go on
                 self.errors[name] = describe_error("candidate_failed", error)
         return figures
 
-    def _measure_one(self, name: str, learnt: Ints, judged: Ints) -> dict[str, float]:
-        seen, unseen = self.features.iloc[learnt], self.features.iloc[judged]
-        fitted = fit_candidate(self.use_case, name, seen, self.target[learnt])
-        predicted, actual = predict_target(fitted, unseen), self.target[judged]
+    def measure_candidate(self, name: str, learnt: Ints, judged: Ints) -> dict[str, float]:
+        """Metrics of a candidate on some rows, learnt from others."""
+        fitted = fit_candidate(self.use_case, name, self.features.iloc[learnt], self.target[learnt])
+        return self._judge(fitted, self.classes, judged)
+
+    def measure_model(self, model: TabularModel, judged: Ints) -> dict[str, float]:
+        """Metrics of a model of these rows' group on some of them, whatever classes it knows."""
+        return self._judge(model.estimator, model.classes, judged)
+
+    def _judge(self, fitted: Any, known: tuple[str, ...], judged: Ints) -> dict[str, float]:
+        """``known`` are the classes that the numbers of ``fitted`` stand for."""
+        unseen, actual = self.features.iloc[judged], self.target[judged]
+        predicted = predict_target(fitted, unseen)
         if not self.classes:
             return measure_numbers(actual.astype(np.float64), predicted.astype(np.float64))
+        classes = (*self.classes, *(name for name in known if name not in self.classes))
+        places = np.array([classes.index(name) for name in known])
+        shares = predict_probabilities(fitted, unseen, len(known))
+        if shares is not None:
+            found, shares = shares, np.zeros((len(judged), len(classes)))
+            shares[:, places] = found
         return measure_classes(
             actual.astype(np.int64),
-            predicted.astype(np.int64),
-            predict_probabilities(fitted, unseen, len(self.classes)),
-            self._positive,
+            places[predicted.astype(np.int64)],
+            shares,
+            self._positive(classes),
         )
 
-    @property
-    def _positive(self) -> int | None:
+    def _positive(self, classes: tuple[str, ...]) -> int | None:
         """Number of the class that F1 is about; one that no row has is never found."""
         positive = self.use_case.validation.positive_class
         if positive is None:
             return None
-        return self.classes.index(positive) if positive in self.classes else len(self.classes)
+        return classes.index(positive) if positive in classes else len(classes)

@@ -5,6 +5,7 @@ What is wrong with a group is written down as its problem; nothing is filled or 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,11 @@ class Rows:
         known = ~pd.isna(self.target[rows]) & (self.days[rows] <= origin)
         labelled: Ints = rows.start + np.flatnonzero(known)
         return labelled
+
+    def digest(self, rows: Ints) -> str:
+        """Hex SHA-256 of which rows these are, and of what their target is."""
+        told = zip(self.times[rows].astype(str), self.row_ids[rows], self.target[rows], strict=True)
+        return hashlib.sha256(repr([tuple(map(str, row)) for row in told]).encode()).hexdigest()
 
 
 def read_rows(table: pa.Table, use_case: TabularUseCase) -> Rows:

@@ -24,13 +24,15 @@ class TrainedModel:
     """What training made of one group: ``metrics`` of each candidate on the rows held out.
 
     ``ratings`` are what it was chosen by: the metric of each on other rows. ``evaluated_from`` is
-    the first time among those ``holdout_rows``. ``effects`` explain the model.
+    the first time among those ``holdout_rows``, and ``holdout_digest`` tells whether other rows are
+    the same. ``effects`` explain the model.
     """
 
     candidate: str
     ratings: Mapping[str, float]
     metrics: Mapping[str, Mapping[str, float]]
     holdout_rows: int
+    holdout_digest: str
     evaluated_from: np.datetime64
     classes: int
     payload: bytes
@@ -81,6 +83,7 @@ def training_schema(use_case: TabularUseCase) -> pa.Schema:
             *((f"baseline_{name}", pa.float64()) for name in metrics),
             ("candidate_metrics", pa.string()),
             ("holdout_rows", pa.int64()),
+            ("holdout_digest", pa.string()),
             ("evaluated_from", time),
             ("classes", pa.int64()),
             ("seconds", pa.float64()),
@@ -141,6 +144,7 @@ def _figures(model: TrainedModel, use_case: TabularUseCase) -> dict[str, object]
         **{f"baseline_{name}": value for name, value in baseline.items()},
         "candidate_metrics": json.dumps(finite),
         "holdout_rows": model.holdout_rows,
+        "holdout_digest": model.holdout_digest,
         "evaluated_from": model.evaluated_from,
         "classes": model.classes,
         "payload": model.payload,

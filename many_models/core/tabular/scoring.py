@@ -104,6 +104,26 @@ def score_shard(
     return _tables(rows, scores, use_case, partition, day)
 
 
+def load_champion(
+    champion: Champion, key: tuple[str, ...], use_case: TabularUseCase
+) -> TabularModel:
+    """The model of a group that is in production.
+
+    Raises:
+        ValueError: it cannot be read, or is no model of this group as the use case has it now.
+    """
+    if champion.payload is None:
+        raise ValueError(champion.error)
+    model, wanted = load_model(champion.payload), use_case.features
+    if (model.numeric, model.categorical) != (wanted.numeric, wanted.categorical):
+        raise ValueError("its features are not the use case's; train it again")
+    if bool(model.classes) == use_case.target_is_number:
+        raise ValueError(f"it is not a model of {use_case.problem}; train it again")
+    if model.key != key:
+        raise ValueError(f"it is the model of another group, {model.key}; train it again")
+    return model
+
+
 @dataclass(frozen=True)
 class _Scorer:
     """A shard's rows at one origin, a day."""
@@ -127,7 +147,9 @@ class _Scorer:
         problem = Problem("no_champion", "no model of this group is in production")
         if champion is not None:
             try:
-                model = self._load(champion, key)
+                model = load_champion(champion, key, self.use_case)
+                if model.origin > self.origin:
+                    raise ValueError("it has seen data after this origin")
                 found = self._predict(model, due)
                 return _Score("model", len(due), due, None, model.candidate, found, champion)
             except Exception as error:
@@ -148,20 +170,6 @@ class _Scorer:
 
     def _predict(self, model: TabularModel, due: Ints) -> pd.DataFrame:
         return model.predict(self.rows.features.iloc[due])
-
-    def _load(self, champion: Champion, key: tuple[str, ...]) -> TabularModel:
-        if champion.payload is None:
-            raise ValueError(champion.error)
-        model, wanted = load_model(champion.payload), self.use_case.features
-        if (model.numeric, model.categorical) != (wanted.numeric, wanted.categorical):
-            raise ValueError("its features are not the use case's; train it again")
-        if bool(model.classes) == self.use_case.target_is_number:
-            raise ValueError(f"it is not a model of {self.use_case.problem}; train it again")
-        if model.key != key:
-            raise ValueError(f"it is the model of another group, {model.key}; train it again")
-        if model.origin > self.origin:
-            raise ValueError("it has seen data after this origin")
-        return model
 
 
 def _tables(

@@ -118,6 +118,7 @@ class _Trainer:
             ratings=ratings,
             metrics=figures,
             holdout_rows=int(held.sum()),
+            holdout_digest=self.rows.digest(labelled[held]),
             evaluated_from=times[held].min(),
             classes=len(classes),
             payload=payload,
