@@ -49,6 +49,11 @@ def parse_use_case(text: str, *, name: str) -> AnyUseCase:
             f"{name} is not a valid use case:\n  problem: must be one of {', '.join(SHAPES)} "
             f"(got {problem!r})"
         )
+    if "problem" not in content and "row_id" in content:
+        raise UseCaseError(
+            f"{name} is not a valid use case:\n  problem: it is missing, and row_id is a field of "
+            "regression and classification; say which of them this is"
+        )
     try:
         return SHAPES[problem].model_validate(content)
     except ValidationError as error:

@@ -64,6 +64,10 @@ def check_estimator(
         ValueError: it cannot; says why.
     """
     estimator, _ = _make(path, parameters, problem, encoding)
+    try:
+        getattr(estimator, "_validate_params", bool)()  # what fit would do first
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be made with {dict(parameters)}: {error}") from error
     if not (is_classifier if problem == "classification" else is_regressor)(estimator):
         kind = "classifier" if problem == "classification" else "regressor"
         raise ValueError(f"{path} makes a {type(estimator).__name__}, which is no {kind}")

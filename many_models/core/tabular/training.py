@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from many_models.core.cost import Allowance, Stopwatch
@@ -100,7 +101,7 @@ class _Trainer:
         contest = Contest(self.use_case, features, target, classes, times)
         held = contest.hold_out()
         if held.all() or not held.any():
-            text = f"the holdout takes {int(held.sum())} of {len(held)} rows"
+            text = self._explain_holdout(int(held.sum()), times)
             return None, Problem("no_holdout", text)
         figures, ratings = contest.measure(held), contest.rate(held)
         baseline, metric = self.use_case.baseline, self.use_case.metric
@@ -126,6 +127,12 @@ class _Trainer:
             effects=explain(winner, fitted[1], tuple(features.columns), classes),
         )
         return model, describe_failures(contest.errors)
+
+    def _explain_holdout(self, held: int, times: NDArray[np.datetime64]) -> str:
+        start = self.use_case.validation.holdout.start
+        first, last = (str(time.astype("datetime64[s]")) for time in (times.min(), times.max()))
+        rules = f"validation.holdout.from is {start}" if start else "no moment divides them"
+        return f"the holdout takes {held} of {len(times)} rows, from {first} to {last}; {rules}"
 
     def _reason_to_skip(self, classes: tuple[str, ...], target: Target) -> Problem | None:
         least = self.use_case.validation.min_rows

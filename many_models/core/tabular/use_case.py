@@ -142,6 +142,23 @@ class TabularUseCase(AnyUseCase):
             side = "higher" if self.higher_is_better else "lower"
             right = "min_score" if self.higher_is_better else "max_score"
             raise ValueError(f"promotion.{unfit}: {self.metric} is better {side}; give {right}")
+        if (least := self.promotion.min_score) is not None and least > 1:
+            raise ValueError(f"promotion.min_score: {least:g} is above 1, the best {self.metric}")
+        return self
+
+    @model_validator(mode="after")
+    def _holdout_divides_the_data(self) -> Self:
+        start, first, last = self.validation.holdout.start, self.source.start, self.source.end
+        if start is not None and start <= first:
+            raise ValueError(
+                f"validation.holdout.from: {start} leaves nothing to learn from, as the data "
+                f"begin on {first} (source.start); give a later day, or a share"
+            )
+        if start is not None and last is not None and start > last:
+            raise ValueError(
+                f"validation.holdout.from: {start} holds nothing out, as the data end on {last} "
+                "(source.end); give an earlier day, or a share"
+            )
         return self
 
     @property

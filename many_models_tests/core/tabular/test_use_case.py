@@ -97,7 +97,9 @@ def test_fields_of_another_problem_inside_a_section_are_refused_by_path() -> Non
     wrong = TEXT.replace("{column: departs}", "{column: departs, frequency: D}")
     assert "  time.frequency: makes no sense in problem 'classification'" in complaint(wrong)
     wrong = TEXT.replace("problem: classification\n", "")
-    assert "  row_id: makes no sense in problem 'forecast', only in regression" in complaint(wrong)
+    assert "  problem: it is missing, and row_id is a field of regression" in complaint(wrong)
+    wrong = wrong.replace("row_id", "days_ahead: 3 #")
+    assert "  days_ahead: makes no sense in problem 'forecast', only in regr" in complaint(wrong)
 
 
 def test_an_unknown_problem_is_refused() -> None:
@@ -116,6 +118,10 @@ def test_an_unknown_problem_is_refused() -> None:
         ("sklearn.linear_model.Ridge", "makes a Ridge, which is no classifier"),
         ({"estimator": "logistic", "with": {"depth": 3}}, "logistic cannot be made with"),
         ("majority_class", "candidates.1: 'majority_class' is named twice"),
+        (
+            {"estimator": "logistic", "with": {"C": -1}},
+            "cannot be made with {'C': -1}: The 'C' par",
+        ),
         ({"estimator": "logistic", "encoding": "hash"}, "candidates.1.encoding"),
         ({"estimator": "os; rm"}, "candidates.1.estimator"),
     ],
@@ -130,6 +136,7 @@ def test_a_candidate_that_cannot_be_made_is_refused(candidate: object, expected:
         ({"candidates": ["logistic"]}, "the baseline 'majority_class' must be one of them"),
         ({"validation": {"metric": "mase"}}, "validation.metric: 'mase' is none of accuracy"),
         ({"promotion": {"max_score": 1}}, "promotion.max_score: accuracy is better higher"),
+        ({"promotion": {"min_score": 80}}, "promotion.min_score: 80 is above 1, the best acc"),
         ({"promotion": {"min_coverage": 0.5}}, "promotion.min_coverage: only forecasts"),
         ({"features": {}}, "name at least one numeric or categorical column"),
         ({"features": {"numeric": ["late"]}}, "features.numeric: column 'late' is used twice"),
@@ -138,6 +145,17 @@ def test_a_candidate_that_cannot_be_made_is_refused(candidate: object, expected:
         (
             {"validation": {"holdout": {"by": "random", "from": "2024-03-01"}}},
             "from: a holdout by random has a share, not a date",
+        ),
+        (
+            {"validation": {"holdout": {"from": "2024-01-01"}}},
+            "validation.holdout.from: 2024-01-01 leaves nothing to learn from, as the data begin",
+        ),
+        (
+            {
+                "source": {"url": "u", "table": "t", "start": "2024-01-01", "end": "2024-02-01"},
+                "validation": {"holdout": {"from": "2024-02-02"}},
+            },
+            "validation.holdout.from: 2024-02-02 holds nothing out, as the data end on 2024-02-01",
         ),
     ],
 )
