@@ -35,11 +35,18 @@ _RELATIVE = re.compile(r"sqlite:///(?!/|\$\{)")
 @click.option("--url", help="The database; ${NAME} is taken from the environment at each use.")
 @click.option("--table", help="Table or view to look at.")
 @click.option("--name", help="Name of the use case.")
+@click.option(
+    "--problem",
+    type=click.Choice(["forecast", "regression", "classification"]),
+    help="What to predict: a series, or rows by their features. Default: forecast.",
+)
 @click.option("--key", "keys", multiple=True, metavar="COLUMN", help="Key column; repeatable.")
 @click.option("--time", metavar="COLUMN", help="Column with the date or time.")
 @click.option("--frequency", type=click.Choice(FREQUENCY_CODES))
-@click.option("--target", metavar="COLUMN", help="Column to forecast.")
-@click.option("--horizon", type=click.IntRange(1, 10_000), help="Periods to forecast.")
+@click.option("--target", metavar="COLUMN", help="Column to predict.")
+@click.option(
+    "--horizon", type=click.IntRange(1, 10_000), help="Periods (of rows: days) to predict."
+)
 @click.option(
     "--known", multiple=True, metavar="COLUMN", help="Feature with a known future; repeatable."
 )
@@ -49,6 +56,9 @@ _RELATIVE = re.compile(r"sqlite:///(?!/|\$\{)")
 @click.option(
     "--static", multiple=True, metavar="COLUMN", help="Feature that never changes; repeatable."
 )
+@click.option("--row-id", metavar="COLUMN", help="Tells rows of a group and time apart.")
+@click.option("--numeric", multiple=True, metavar="COLUMN", help="Feature of rows; repeatable.")
+@click.option("--categorical", multiple=True, metavar="COLUMN", help="The same; repeatable.")
 @click.option("--gaps", type=click.Choice(["zero", "missing"]), help="What no row means.")
 @click.option("--partition-by", metavar="COLUMN", help="One partition for each of its values.")
 @click.option("--hash", type=click.IntRange(1, 10_000), help="Number of hash partitions.")
@@ -72,6 +82,7 @@ def new(
     from many_models.cli_questions import choose
     from many_models.steps.proposal.file import write_use_case
     from many_models.steps.proposal.propose import build_proposal
+    from many_models.steps.proposal.propose_rows import build_row_proposal
 
     asking = not yes and is_terminal()
     given = _given(flags)
@@ -83,7 +94,8 @@ def new(
     click.echo(_columns_table(summary))
     probe = SourceProbe(source, summary)
     choices = choose(given, probe, asking, lambda name: _place(output, name, force))
-    proposal = build_proposal(choices, probe, url=url, today=date.today())
+    build = build_proposal if choices.problem == "forecast" else build_row_proposal
+    proposal = build(choices, probe, url=url, today=date.today())
     text = write_use_case(proposal)
     path = _place(output, str(choices.name), force)
     try:

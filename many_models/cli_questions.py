@@ -19,18 +19,21 @@ from many_models.steps.proposal.choices import Choices, check_choice
 from many_models.steps.proposal.guesses import guess, options
 
 NONE = "none"
-LISTS = ("keys", "known", "past", "static")
+LISTS = ("keys", "known", "past", "static", "numeric", "categorical")
 QUESTIONS = {
     "name": ("--name", "Name of the use case"),
     "time": ("--time", "Time column"),
     "keys": ("--key", "Key columns: each combination of values gets a model (a, b)"),
-    "target": ("--target", "Target: the column to forecast"),
+    "target": ("--target", "Target: the column to predict"),
     "frequency": ("--frequency", "Frequency: h, D, W-MON to W-SUN, MS"),
     "gaps": ("--gaps", "A period without a row is: zero, or missing (not measured)"),
-    "horizon": ("--horizon", "Horizon: periods to forecast"),
+    "horizon": ("--horizon", "Horizon: periods to predict"),
     "known": ("--known", "Features whose future is known (a, b or none)"),
     "past": ("--past", "Features known only afterwards (a, b or none)"),
     "static": ("--static", "Features that never change within a group (a, b or none)"),
+    "row_id": ("--row-id", "Row id: the column that tells rows of one group and time apart"),
+    "numeric": ("--numeric", "Features that are numbers (a, b or none)"),
+    "categorical": ("--categorical", "Features that are categories (a, b or none)"),
     "partitioning": (
         "--partition-by or --hash",
         "Partition by: a key column, or a number of hash buckets",
@@ -50,8 +53,10 @@ def choose(
     """
     choices = Choices(**given)
     for field, value in given.items():
+        if field == "problem":
+            continue
         check_choice(field, value, choices, probe)
-    for field in QUESTIONS:
+    for field in choices.fields:
         value = given.get(field)
         if value is None:
             value = guess(field, choices, probe)
@@ -101,5 +106,9 @@ def _no_guess(field: str, choices: Choices, probe: SourceProbe) -> str:
             "view that has one"
         )
     hint = f", one of: {', '.join(found)}" if found else ""
-    what = {"keys": "which columns are its keys", "time": "which of its times counts"}
+    what = {
+        "keys": "which columns are its keys",
+        "time": "which of its times counts",
+        "row_id": "what tells rows of one group and time apart",
+    }
     return f"{table} does not show {what.get(field, f'its {field}')}: give {flag}{hint}"

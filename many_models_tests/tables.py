@@ -13,6 +13,7 @@ import pandas as pd
 
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.probe import SourceProbe
+from many_models_tests.core.tabular.rows import make_route
 
 DAYS = [str(date(2017, 1, 1) + timedelta(days=day)) for day in range(60)]
 
@@ -31,6 +32,17 @@ def shop_table(days: list[str] = DAYS) -> pd.DataFrame:
             "sales": [float(position % 7) for position in range(len(cells))],
         }
     )
+
+
+def flights_table(count: int = 200) -> pd.DataFrame:
+    """Four routes of two carriers; a flight at most every six hours, late or not."""
+    routes = [(origin, dest) for origin in ("JFK", "EWR") for dest in ("LAX", "SFO")]
+    frames = [
+        pd.DataFrame(make_route(count, seed)).assign(origin_airport=origin, dest=dest)
+        for seed, (origin, dest) in enumerate(routes)
+    ]
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.assign(departs=frame["departs"].astype(str))
 
 
 def write_table(

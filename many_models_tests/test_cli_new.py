@@ -16,10 +16,13 @@ from many_models.cli_new import new
 from many_models.core.errors import ManyModelsError, SourceError, UseCaseError
 from many_models.core.lake_schema import raw_columns
 from many_models.core.simulation import SimulatedSales
+from many_models.core.tabular.training import train_shard
+from many_models.core.tabular.use_case import TabularUseCase
 from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import load_use_case
 from many_models.steps.ingest import query_of
-from many_models_tests.tables import shop_table, write_table
+from many_models_tests.core.tabular.rows import last_day, make_route, shard_of
+from many_models_tests.tables import flights_table, shop_table, write_table
 
 SALES = SimulatedSales(stores=3, items=4, days=120, seed=1)
 
@@ -327,3 +330,111 @@ def test_a_password_or_a_relative_path_in_the_file_is_warned_of(url: str, warned
 def test_both_ways_to_partition_at_once_are_a_misuse(shop: str) -> None:
     result = run("--url", shop, "--hash", "3", "--partition-by", "item")
     assert result.exit_code == 2
+
+
+@pytest.fixture
+def flights(tmp_path: Path) -> str:
+    return write_table(tmp_path / "flights.db", flights_table(), table="flights")
+
+
+def written_of_rows(*arguments: str, answers: str = "") -> TabularUseCase:
+    result = run(*arguments, answers=answers)
+    assert result.exception is None, result.exception or result.output
+    found = load_use_case(Path("flights.yaml"))
+    assert isinstance(found, TabularUseCase)
+    return found
+
+
+KEYS = ("--key", "origin_airport", "--key", "dest")
+
+
+@pytest.mark.parametrize(
+    ("problem", "target", "features"),
+    [
+        ("classification", "late", ("hour", "wind", "delay")),
+        ("regression", "delay", ("hour", "wind")),
+    ],
+)
+def test_rows_are_proposed_where_the_problem_says_so(
+    flights: str, problem: str, target: str, features: tuple[str, ...]
+) -> None:
+    found = written_of_rows("--url", flights, "--problem", problem, "--target", target, *KEYS)
+    assert (found.problem, found.target, found.keys) == (problem, target, KEYS[1::2])
+    assert (found.time.column, found.row_id) == ("departs", "flight")
+    assert found.features.numeric == features
+    assert found.features.categorical == (("carrier",) if target == "late" else ("carrier", "late"))
+    assert found.partitioning.by == "origin_airport"
+    assert len(found.candidate_names) == 3
+    source = SourceDatabase(flights)
+    stream = source.stream(
+        query_of(found, source),
+        start=datetime(2024, 1, 1),
+        end=datetime(2024, 4, 1),
+        schema=raw_columns(found),
+    )
+    assert stream.read_all().num_rows == 4 * 200
+
+
+def test_what_a_proposal_of_rows_trains_beats_the_baseline(flights: str) -> None:
+    arguments = ("--problem", "classification", "--target", "late", "--numeric", "wind")
+    found = written_of_rows("--url", flights, *arguments, *KEYS, "--categorical", "carrier")
+    assert found.features.numeric == ("wind",)
+    routes = {("JFK", "LAX"): make_route()}
+    table = train_shard(
+        shard_of(found, routes),
+        found,
+        partition="JFK",
+        trained_through=last_day(routes["JFK", "LAX"]),
+    )
+    (row,) = table.to_pylist()
+    assert row["status"] == "trained"
+    assert row["score"] > row["baseline_score"] + 0.1
+
+
+def test_questions_follow_the_problem(flights: str, terminal: None) -> None:
+    answers = "\n".join(["", "", "late", "origin_airport, dest", "", "wind", "", "3", ""]) + "\n"
+    found = written_of_rows("--url", flights, "--problem", "classification", answers=answers)
+    assert (found.target, found.features.numeric, found.days_ahead) == ("late", ("wind",), 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--gaps", "zero"), "--gaps means nothing in problem 'classification'; leave it out"),
+        (("--past", "wind"), "--past means nothing in problem 'classification'"),
+        (("--target", "wind"), "'wind' of table 'flights' has more than 100 values, too many"),
+        (("--target", "lates"), "'lates'"),
+        (("--numeric", "carrier"), "holds no numbers, as numeric needs"),
+    ],
+)
+def test_what_does_not_fit_rows_is_refused(
+    flights: str, arguments: tuple[str, ...], expected: str
+) -> None:
+    found = refused("--url", flights, "--problem", "classification", *KEYS, *arguments)
+    assert expected in str(found)
+
+
+def test_a_forecast_has_no_row_id(shop: str) -> None:
+    found = refused("--url", shop, "--row-id", "item")
+    assert "--row-id means nothing in problem 'forecast'" in str(found)
+
+
+def test_what_is_null_where_the_target_is_is_no_feature(tmp_path: Path) -> None:
+    frame = flights_table()
+    for name in ("late", "delay"):
+        frame[name] = frame[name].where(frame.index % 200 < 180)
+    url = write_table(tmp_path / "flights.db", frame, table="flights")
+    arguments = ("--url", url, "--problem", "classification", "--target", "late", *KEYS)
+    found = written_of_rows(*arguments)
+    assert found.features.numeric == ("hour", "wind")
+    result = run(*arguments, "--force")
+    assert "features (hour, wind, carrier) that are known only when late is" in result.output
+
+
+def test_rows_that_nothing_tells_apart_need_an_answer(tmp_path: Path) -> None:
+    twice = pd.concat([flights_table(60)] * 2)
+    url = write_table(tmp_path / "flights.db", twice, table="flights")
+    arguments = ("--url", url, "--problem", "regression", "--target", "delay", *KEYS)
+    assert "what tells rows of one group and time apart: give --row-id" in str(refused(*arguments))
+    result = run(*arguments, "--row-id", "flight")
+    assert "240 of 480 rows share their keys, departs and flight" in result.output

@@ -17,6 +17,7 @@ from many_models.adapters.sources.schema import unknown_column
 from many_models.core.errors import UseCaseError
 from many_models.core.frequency import FREQUENCY_CODES
 from many_models.core.use_case import UseCaseName, as_identifier
+from many_models.core.use_case_shape import ProblemName
 from many_models.steps.proposal.column_kinds import (
     is_reserved,
     is_well_formed,
@@ -27,19 +28,29 @@ from many_models.steps.proposal.column_kinds import (
 T = TypeVar("T")
 KEYS_MAX = 8
 BUCKETS_MAX = 10_000
+FIELDS = ("name", "time", "keys", "target", "frequency", "gaps", "horizon", "known", "past",
+          "static", "partitioning")  # fmt: skip
+ROW_FIELDS = ("name", "time", "target", "keys", "row_id", "numeric", "categorical", "horizon",
+              "partitioning")  # fmt: skip
 _WORDS = {"frequency": FREQUENCY_CODES, "gaps": ("zero", "missing")}
-_NUMERIC = ("target", "known", "past")
-CARRIED = ("keys", "static")
-_COLUMN_FIELDS = ("time", "keys", "target", "known", "past", "static")
+_NUMERIC = ("target", "known", "past", "numeric")
+CARRIED = ("keys", "static", "row_id")
+CLASSES_MAX = 100
+_COLUMN_FIELDS = (
+    *("time", "keys", "target", "known", "past", "static"),
+    *("row_id", "numeric", "categorical"),
+)
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What has been said about a use case, in the order of asking; None where nothing was said.
+    """What has been said about a use case; None where nothing was said.
 
-    ``partitioning`` is a key column, or a number of hash buckets.
+    ``partitioning`` is a key column, or a number of hash buckets; ``horizon`` counts days where
+    the ``problem`` is not a forecast.
     """
 
+    problem: ProblemName = "forecast"
     name: str | None = None
     time: str | None = None
     keys: tuple[str, ...] | None = None
@@ -50,7 +61,15 @@ class Choices:
     known: tuple[str, ...] | None = None
     past: tuple[str, ...] | None = None
     static: tuple[str, ...] | None = None
+    row_id: str | None = None
+    numeric: tuple[str, ...] | None = None
+    categorical: tuple[str, ...] | None = None
     partitioning: str | int | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What there is to say in such a problem, in the order of asking."""
+        return FIELDS if self.problem == "forecast" else ROW_FIELDS
 
     def columns(self, *, but: str = "") -> tuple[str, ...]:
         """Columns that have a role in any field except ``but``."""
@@ -70,6 +89,9 @@ def check_choice(field: str, value: object, choices: Choices, probe: SourceProbe
     Raises:
         UseCaseError: it may not; says why, and names the most similar column.
     """
+    if field not in choices.fields:
+        shown = {"row_id": "row-id", "keys": "key"}.get(field, field)
+        raise UseCaseError(f"--{shown} means nothing in problem {choices.problem!r}; leave it out")
     if field == "name":
         _check_name(str(value))
     elif field in _WORDS and value not in _WORDS[field]:
@@ -87,7 +109,7 @@ def check_choice(field: str, value: object, choices: Choices, probe: SourceProbe
             others = (*choices.columns(but=field), *names[:position])
             if name.lower() in map(str.lower, others):
                 raise UseCaseError(f"column {name!r} is used twice; each column has one role")
-            _check_values(field, name, probe)
+            _check_values(field, name, choices, probe)
 
 
 def _as_tuple(value: object) -> tuple[str, ...]:
@@ -135,7 +157,7 @@ def _check_name_of_column(field: str, name: str, probe: SourceProbe) -> None:
     )
 
 
-def _check_values(field: str, name: str, probe: SourceProbe) -> None:
+def _check_values(field: str, name: str, choices: Choices, probe: SourceProbe) -> None:
     column = probe.column(name)
     kind = kind_of(column)
     where = f"column {name!r} of table {probe.table.name!r}"
@@ -147,6 +169,13 @@ def _check_values(field: str, name: str, probe: SourceProbe) -> None:
             f"{where} does not hold times such as 2017-01-31 or 2017-01-31 12:00:00, but {found}. "
             "Make a view, or write a query, that converts them"
         )
+    if field == "target" and choices.problem == "classification":
+        if column.many or column.distinct > CLASSES_MAX:
+            raise UseCaseError(
+                f"{where} has more than {CLASSES_MAX} values, too many for classes. Give another "
+                "--target, or --problem regression if it is a number"
+            )
+        return
     if field in _NUMERIC and kind in ("text", "time", "other") and not reads_as_numbers(column):
         numeric = [c.name for c in probe.table.columns if kind_of(c) in ("number", "flag")]
         raise UseCaseError(

@@ -24,20 +24,25 @@ PARTITIONS_MAX = 1_000
 BUCKETS_MAX = 1_000
 GROUPS_A_BUCKET = 500
 ROWS_A_GROUP_MIN = 5
+ROWS_A_MODEL_MIN = 50  # where rows are independent
+DAYS_AHEAD = 7
+TEXT_VALUES_MAX = 100
 HOURLY_ROWS_A_DAY = 12
 
 
 def guess(field: str, choices: Choices, probe: SourceProbe) -> object:
     """Best value for a field of ``Choices``, None where no value is safe.
 
-    The fields before it in ``Choices`` must have been said.
+    The fields before it in ``choices.fields`` must have been said.
     """
     return _GUESSES[field](choices, probe)
 
 
 def options(field: str, choices: Choices, probe: SourceProbe) -> tuple[str, ...]:
     """Columns that could be meant where ``guess`` found none."""
-    wanted = {"time": {"time"}, "target": {"number"}}.get(field, {"number", "text", "other"})
+    anything = {"number", "text", "other"}
+    of_target = {*anything, "flag"} if choices.problem == "classification" else {"number"}
+    wanted = {"time": {"time"}, "target": of_target}.get(field, anything)
     free = _free(choices, probe, carried=field in CARRIED)
     return tuple(c.name for c in free if kinds.kind_of(c) in wanted)
 
@@ -61,6 +66,7 @@ def _guess_keys(choices: Choices, probe: SourceProbe) -> tuple[str, ...] | None:
     free = _free(choices, probe, carried=True)
     names = [c.name for c in free if kinds.may_be_key(c, rows)]
     keys = sorted(names, key=lambda name: not kinds.is_identifier(name))[:KEYS_MAX]
+    least = ROWS_A_GROUP_MIN if choices.problem == "forecast" else ROWS_A_MODEL_MIN
     if not keys:
         return None
     groups = probe.groups(keys, time)
@@ -68,10 +74,13 @@ def _guess_keys(choices: Choices, probe: SourceProbe) -> tuple[str, ...] | None:
         fewer = [key for key in keys if key != name]
         if fewer and probe.groups(fewer, time) == groups:
             keys = fewer
-    return tuple(keys) if rows >= ROWS_A_GROUP_MIN * groups else None
+    return tuple(keys) if rows >= least * groups else None
 
 
 def _guess_target(choices: Choices, probe: SourceProbe) -> str | None:
+    if choices.problem == "classification":
+        free = _free(choices, probe)
+        return _only([c.name for c in free if kinds.kind_of(c) == "flag" or c.distinct == 2])
     names = [c.name for c in _free(choices, probe) if kinds.may_be_measure(c) and c.distinct > 2]
     best = max(map(kinds.target_rank, names), default=0)
     return _only([name for name in names if kinds.target_rank(name) == best])
@@ -102,6 +111,8 @@ def _guess_gaps(choices: Choices, probe: SourceProbe) -> str:
 
 
 def _guess_horizon(choices: Choices, probe: SourceProbe) -> int:
+    if choices.problem != "forecast":
+        return DAYS_AHEAD
     code = said(choices.frequency)
     periods = count_periods(probe.times(said(choices.time)), code)
     return max(1, min(HORIZONS[Frequency(code).family], periods // 5))
@@ -120,6 +131,39 @@ def _guess_static(choices: Choices, probe: SourceProbe) -> tuple[str, ...]:
     few = [c for c in free if not c.nulls and 0 < c.distinct <= groups]
     named = [c.name for c in few if kinds.kind_of(c) == "text" or kinds.is_identifier(c.name)]
     return tuple(name for name in named if probe.groups([*keys, name], time) == groups)
+
+
+def _guess_row_id(choices: Choices, probe: SourceProbe) -> str | None:
+    """The column that tells rows of one group and time apart."""
+    keys, time = said(choices.keys), said(choices.time)
+    rows = probe.table.rows - probe.column(time).nulls
+    free = [c for c in _free(choices, probe, carried=True) if not c.nulls]
+    likely = sorted(free, key=lambda c: not kinds.is_identifier(c.name))
+    usable = [c.name for c in likely if kinds.kind_of(c) in ("text", "other")] + [
+        c.name for c in likely if kinds.kind_of(c) == "number" and kinds.is_identifier(c.name)
+    ]
+    unique = (name for name in usable if probe.groups([*keys, time, name], time) == rows)
+    return next(unique, None)
+
+
+def _guess_numeric(choices: Choices, probe: SourceProbe) -> tuple[str, ...]:
+    free = _free(choices, probe)
+    usable = [c for c in free if kinds.kind_of(c) in ("number", "flag") and c.distinct > 1]
+    named = [c for c in usable if not kinds.is_identifier(c.name)]
+    return tuple(c.name for c in named if _is_known_before(c, choices, probe))
+
+
+def _guess_categorical(choices: Choices, probe: SourceProbe) -> tuple[str, ...]:
+    free = _free(choices, probe)
+    few = [c for c in free if not c.many and 1 < c.distinct <= TEXT_VALUES_MAX]
+    texts = [c for c in few if kinds.kind_of(c) == "text"]
+    return tuple(c.name for c in texts if _is_known_before(c, choices, probe))
+
+
+def _is_known_before(column: ColumnSummary, choices: Choices, probe: SourceProbe) -> bool:
+    """It is there in some of the rows whose target is yet to come, if there are such rows."""
+    nulls = probe.column(said(choices.target)).nulls
+    return column.nulls < nulls or not nulls
 
 
 def _guess_partitioning(choices: Choices, probe: SourceProbe) -> str | int:
@@ -143,6 +187,9 @@ _GUESSES: dict[str, Callable[[Choices, SourceProbe], object]] = {
     "known": lambda _, __: (),  # no table shows what is known beforehand
     "past": _guess_past,
     "static": _guess_static,
+    "row_id": _guess_row_id,
+    "numeric": _guess_numeric,
+    "categorical": _guess_categorical,
     "partitioning": _guess_partitioning,
 }
 

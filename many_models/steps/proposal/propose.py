@@ -24,7 +24,7 @@ from many_models.steps.proposal.guesses import count_periods
 OBSERVATIONS = {"h": 168, "D": 60, "W": 30, "MS": 18, "QS": 12, "YS": 8}
 STILL_GROWING = {"h": 7, "D": 7, "W": 21, "MS": 62, "QS": 186, "YS": 732}  # days since a row
 ROWS_A_WINDOW_MAX = 5_000_000
-_PLAIN_TABLE = re.compile(r"[A-Za-z_][\w.]*")
+PLAIN_TABLE = re.compile(r"[A-Za-z_][\w.]*")
 Window = Literal["daily", "weekly", "monthly"]
 
 
@@ -65,7 +65,7 @@ def build_proposal(choices: Choices, probe: SourceProbe, *, url: str, today: dat
     first, last = (moment.date() for moment in times[[0, -1]].tolist())
     growing = last >= today - timedelta(days=STILL_GROWING[frequency.family])
     several = _needs_rounding(times, choices, probe)
-    plain = _PLAIN_TABLE.fullmatch(probe.table.name) and not probe.needs_cast(time)
+    plain = PLAIN_TABLE.fullmatch(probe.table.name) and not probe.needs_cast(time)
     query = probe.query(_roles(choices), code if several else None)
     periods, horizon = count_periods(times, code), said(choices.horizon)
     return Proposal(
@@ -74,7 +74,7 @@ def build_proposal(choices: Choices, probe: SourceProbe, *, url: str, today: dat
         table=probe.table.name,
         rows=probe.table.rows,
         groups=probe.groups(keys, time),
-        partitions=_count_partitions(choices.partitioning, probe),
+        partitions=count_partitions(choices.partitioning, probe),
         periods=periods,
         query=query if several or not plain else None,
         window=_window(frequency, growing, several, probe.table.rows / ((last - first).days + 1)),
@@ -84,11 +84,12 @@ def build_proposal(choices: Choices, probe: SourceProbe, *, url: str, today: dat
         min_observations=max(2, min(OBSERVATIONS[frequency.family], periods // 2)),
         target_at_least_zero=not kinds.below_zero(probe.column(said(choices.target))),
         switches=tuple(n for n in said(choices.known) if _is_switch(probe.column(n))),
-        warnings=_warnings(choices, probe),
+        warnings=warn_of_nulls(choices, probe),
     )
 
 
-def _count_partitions(partitioning: str | int | None, probe: SourceProbe) -> int:
+def count_partitions(partitioning: str | int | None, probe: SourceProbe) -> int:
+    """Partitions by the values that a key column has now, or by hash."""
     if isinstance(partitioning, int):
         return partitioning
     return probe.column(said(partitioning)).distinct
@@ -132,7 +133,8 @@ def _is_switch(column: ColumnSummary) -> bool:
     )
 
 
-def _warnings(choices: Choices, probe: SourceProbe) -> tuple[str, ...]:
+def warn_of_nulls(choices: Choices, probe: SourceProbe) -> tuple[str, ...]:
+    """What to say of rows that belong to no group, or have no time."""
     columns = [
         (name, probe.column(name).nulls) for name in (*said(choices.keys), said(choices.time))
     ]

@@ -27,7 +27,7 @@ def times_table(times: list[datetime]) -> pd.DataFrame:
 def test_a_shop_is_understood(tmp_path: Path) -> None:
     probe = probe_table(tmp_path / "shop.db", shop_table())
     choices = Choices()
-    for field in guesses._GUESSES:
+    for field in choices.fields:
         choices = Choices(**{**vars(choices), field: guess(field, choices, probe)})
     assert choices == Choices(
         name="shop",
