@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
@@ -123,6 +124,11 @@ def test_a_stock_client_loads_a_champion_and_predicts_as_the_store_says(
     by_id = pd.DataFrame({n: route()[n] for n in ("flight", "hour", "wind", "carrier")})
     features = by_id.set_index("flight").loc[[r["flight"] for r in stored]]
     assert model.predict(features)["prediction"].tolist() == [r["prediction"] for r in stored]
+    odd = pd.DataFrame({"hour": [np.nan, 6.0], "wind": [9.0, None], "carrier": ["new", None]})
+    found = model.predict(odd)
+    assert found["prediction"].notna().all()
+    assert len(found) == 2
+    assert list(model.predict(odd.head(0)).columns) == list(found.columns)
 
 
 def test_the_review_counts_every_row_ahead_and_shows_what_was_predicted(scored: Pipeline) -> None:

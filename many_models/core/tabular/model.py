@@ -95,6 +95,9 @@ def fit_candidate(
 
 
 def predict_target(estimator: Any, features: pd.DataFrame) -> Target:
+    """Numbers, or numbers of classes, of n rows, which may be none."""
+    if features.empty:
+        return np.empty(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of categories never seen
         found: Target = np.asarray(estimator.predict(features)).reshape(-1)
@@ -105,6 +108,8 @@ def predict_probabilities(estimator: Any, features: pd.DataFrame, classes: int) 
     """Probabilities (n, K) of all classes, zero for those it never saw; None if it tells none."""
     if not hasattr(estimator, "predict_proba"):
         return None
+    if features.empty:
+        return np.empty((0, classes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = estimator.predict_proba(features)

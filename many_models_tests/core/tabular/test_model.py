@@ -61,6 +61,15 @@ def test_a_specimen_takes_and_returns_what_all_models_do(problem: str) -> None:
     assert list(specimen.predict(specimen.example()).columns) == ["prediction", *more]
 
 
+@pytest.mark.parametrize("problem", ["classification", "regression"])
+def test_no_rows_have_no_predictions(problem: str) -> None:
+    specimen = make_specimen(make_flights(problem))
+    one = specimen.example()
+    none = specimen.predict(one.head(0))
+    assert len(none) == 0
+    assert list(none.columns) == list(specimen.predict(one).columns)
+
+
 def test_a_payload_that_is_something_else_is_refused() -> None:
     with pytest.raises(TypeError, match="holds a dict, not a TabularModel"):
         load_model(pickle.dumps({}))
