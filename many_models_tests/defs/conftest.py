@@ -24,6 +24,7 @@ from many_models.adapters.registry.writer import WriterChoice
 from many_models.core.scoring import prediction_schema, scoring_schema
 from many_models.core.sharding import Shard
 from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.resources import (
     ChampionsResource,
     RegistryResource,
@@ -233,7 +234,7 @@ def materialize(
     return {label: value.value for label, value in event.metadata.items()}
 
 
-Statuses = Callable[[UseCase, str, str], dict[str, str]]
+Statuses = Callable[[AnyUseCase, str, str], dict[str, str]]
 
 
 @pytest.fixture
@@ -243,7 +244,7 @@ def statuses(instance: dg.DagsterInstance) -> Statuses:
 
 
 def read_statuses(
-    instance: dg.DagsterInstance, use_case: UseCase, asset: str, check: str
+    instance: dg.DagsterInstance, use_case: AnyUseCase, asset: str, check: str
 ) -> dict[str, str]:
     definition = dg.DynamicPartitionsDefinition(name=f"{use_case.name}_groups")
     key = dg.AssetCheckKey(dg.AssetKey([use_case.name, asset]), check)

@@ -1,11 +1,14 @@
 """A use case's whole pipeline: in a backfill, and once for real with Spark and MLflow."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 import yaml
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
@@ -17,13 +20,16 @@ from pyspark.sql import SparkSession
 from many_models import settings
 from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case import UseCase
+from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.launch import Launcher
 from many_models.defs.pipeline import build_many_models_defs
-from many_models.defs.resources import build_registry, build_resources
+from many_models.defs.resources import build_champions, build_registry, build_resources
 from many_models.steps.results import Results
 from many_models.steps.status import read_status
+from many_models_tests.core.tabular.rows import make_flights, make_route
 from many_models_tests.defs.conftest import Platform, Shop, Statuses, read_statuses
 from many_models_tests.fakes import make_use_case
+from many_models_tests.tables import write_table
 
 STAGES = ["raw_data", "grouped_datasets", "trained_models", "promoted_models", "predictions"]
 ASSETS = [*STAGES, "forecast_accuracy"]
@@ -146,3 +152,77 @@ def test_a_real_pipeline_trains_promotes_and_forecasts_every_group(
     assert statuses(use_case, "promoted_models", "only_qualified") == dict.fromkeys(
         ["a", "b", "c"], "SUCCEEDED"
     )
+
+
+LABELLED = 175  # of 200 flights, through 13 February
+ROUTES = {("JFK", "LAX"): 200, ("JFK", "SFO"): 200, ("EWR", "LAX"): 200, ("EWR", "SFO"): 45}
+
+
+def _fly(path: Path) -> str:
+    """URL of a database with flights of four routes, the last of which has seen few."""
+    frames = []
+    for seed, ((origin, dest), count) in enumerate(ROUTES.items()):
+        frame = pd.DataFrame(make_route(200, seed)).tail(count)
+        for name in ("late", "delay"):
+            frame[name] = frame[name].where(frame.index < LABELLED)
+        frames.append(frame.assign(origin_airport=origin, dest=dest))
+    flights = pd.concat(frames).assign(departs=lambda rows: rows["departs"].astype(str))
+    return write_table(path, flights, table="flights")
+
+
+@pytest.mark.spark
+@pytest.mark.mlflow
+@pytest.mark.parametrize(
+    ("problem", "rules"),
+    [("classification", {"min_score": 0.8}), ("regression", {"max_score": 4.0})],
+)
+def test_a_real_pipeline_of_rows_trains_promotes_and_predicts_every_group(
+    problem: str,
+    rules: dict[str, float],
+    home: Path,
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    spark: SparkSession,
+    statuses: Statuses,
+) -> None:
+    url = _fly(tmp_path / "flights.db")
+    source = {"url": url, "table": "flights", "window": "monthly", "start": "2024-01-01"}
+    use_case = make_flights(
+        problem, source={**source, "end": "2024-02-29"}, days_ahead=2, promotion=rules
+    )
+
+    report = Launcher(use_case, instance).run()
+
+    results = Results(ResultStore(f"sqlite:///{home}/results.db"), use_case)
+    status = read_status(results, build_champions(use_case, os.environ))
+    assert report.broken == []
+    assert (status.groups, status.trained, status.skipped) == (4, 3, 1)
+    assert status.champions == status.promoted == 3
+    assert (status.predictions, status.baseline_predictions) == (4 * 8, 8)
+    assert status.last_origin == datetime(2024, 2, 13)
+    assert list(status.seconds) == ASSETS
+    for asset, check in CHECKS:
+        found = statuses(use_case, asset, check)
+        assert found == dict.fromkeys(["EWR", "JFK"], "SUCCEEDED"), check
+    shown = {asset: _latest_metadata(instance, use_case, asset) for asset in ASSETS}
+    assert f"| {use_case.candidate_names[1]} | 3 |" in shown["trained_models"]["ledger"]
+    assert "too_few_rows" in shown["trained_models"]["ledger"]
+    assert "baseline" in shown["predictions"]["examples"]
+
+
+CHECKS = [
+    ("grouped_datasets", "rows_conserved"),
+    ("trained_models", "ledger_complete"),
+    ("trained_models", "promotion_rules"),
+    ("promoted_models", "only_qualified"),
+]
+
+
+def _latest_metadata(
+    instance: dg.DagsterInstance, use_case: AnyUseCase, asset: str
+) -> dict[str, str]:
+    event = instance.get_latest_materialization_event(dg.AssetKey([use_case.name, asset]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    return {name: str(value.value) for name, value in metadata.items()}
