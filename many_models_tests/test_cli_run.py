@@ -136,7 +136,9 @@ def test_the_status_of_a_finished_run(finished: tuple[Path, str, str], expected:
         "failed": 0,
         "promoted": accepted,
         "champions": accepted,
+        "pooled_models": 0,
         "predictions": 6 * 28,
+        "pooled_predictions": 0,
         "baseline_predictions": (6 - accepted) * 28,
         "last_origin": "2023-10-27 00:00:00",
     }

@@ -6,6 +6,7 @@ on its own; a group that is too young for a fold has NaN there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,14 +14,14 @@ import numpy as np
 from many_models.core.candidates.auto import choose
 from many_models.core.candidates.catalogue import find_candidate
 from many_models.core.candidates.ensemble import backtest_ensembles
-from many_models.core.candidates.port import FittedCandidate, Outlook, Sample, forecast
+from many_models.core.candidates.port import FittedCandidate, Foretold, Outlook, Sample, forecast
 from many_models.core.cost import Cost, Stopwatch
 from many_models.core.dataset import Floats, Ints, Problem
 from many_models.core.failure import describe_error
 from many_models.core.features import FeatureSpec, seasonal_naive
 from many_models.core.metrics import Scale
 from many_models.core.panel import Panel
-from many_models.core.use_case import BASELINE, UseCase
+from many_models.core.use_case import BASELINE, POOLED, UseCase
 
 TRAINING_ROWS_MIN = 8
 HISTORY_MIN = 8
@@ -70,8 +71,13 @@ def fold_origins(use_case: UseCase, origin: int) -> Ints:
     return (origin - back).astype(np.int64)
 
 
-def run_backtest(panel: Panel, features: Floats, use_case: UseCase) -> Backtest:
-    """Backtest of all the use case's candidates on a panel with its feature matrix (N, p)."""
+def run_backtest(
+    panel: Panel, features: Floats, use_case: UseCase, pooled: Floats | None = None
+) -> Backtest:
+    """Backtest of all the use case's candidates on a panel with its feature matrix (N, p).
+
+    ``pooled`` (G, F, H) is what the partition's pooled model has forecast in each fold.
+    """
     origins = fold_origins(use_case, panel.origin)
     ahead = origins[:, None] + np.arange(1, use_case.horizon + 1)
     old_enough = origins - panel.starts[:, None] + 1 >= history_needed(use_case)
@@ -89,7 +95,10 @@ def run_backtest(panel: Panel, features: Floats, use_case: UseCase) -> Backtest:
         watch = Stopwatch()
         folds = np.flatnonzero(old_enough[group])
         if len(folds):
-            _backtest_group(result, group, folds, panel, features, naive[group], use_case)
+            foretold: dict[str, Floats] = {BASELINE: naive[group]}
+            if pooled is not None and np.isfinite(pooled[group, folds]).all():
+                foretold[POOLED] = pooled[group]
+            _backtest_group(result, group, folds, panel, features, foretold, use_case)
         result.costs.append(watch.read())
     return result
 
@@ -100,10 +109,13 @@ def _backtest_group(
     folds: Ints,
     panel: Panel,
     features: Floats,
-    naive: Floats,
+    foretold: Mapping[str, Floats],
     use_case: UseCase,
 ) -> None:
-    """Fill in one group's part of ``result``; its seasonal naive forecasts are ``naive`` (F, H)."""
+    """Fill in one group's part of ``result``.
+
+    ``foretold`` are forecasts (F, H) that need no fit to the group: the baseline's, the pooled.
+    """
     spec, rows = FeatureSpec.of(use_case), slice(*panel.offsets[group : group + 2])
     whole = spec.sample(features[rows], panel.target[rows], panel.origin)
     x, y = whole.x, whole.y
@@ -112,7 +124,7 @@ def _backtest_group(
     if len(naive_errors):
         result.scale.absolute[group] = np.abs(naive_errors).mean()
         result.scale.squared[group] = (naive_errors**2).mean()
-    for name in _names(use_case, whole, folds=len(folds)):
+    for name in _names(use_case, whole, len(folds), pooled=POOLED in foretold):
         forecasts = result.of(name)
         try:
             for fold in folds:
@@ -120,8 +132,11 @@ def _backtest_group(
                 origin = int(result.origins[fold])
                 past = replace(whole, x=x[:split], y=y[:split], origin=origin)
                 ahead = x[split : split + use_case.horizon]
-                outlook = Outlook(ahead, naive[fold], y[:split], origin)
-                fitted = fit_candidate(name, past, use_case)
+                outlook = Outlook(ahead, foretold[BASELINE][fold], y[:split], origin)
+                if name in foretold:
+                    fitted: FittedCandidate = Foretold(foretold[name][fold])
+                else:
+                    fitted = fit_candidate(name, past, use_case)
                 forecasts[group, fold] = forecast(fitted, outlook, use_case.prediction_floor)
         except Exception as error:  # the group's to report, not the shard's to fail by
             forecasts[group] = np.nan
@@ -130,12 +145,13 @@ def _backtest_group(
         _add_ensembles(result, group, folds)
 
 
-def _names(use_case: UseCase, sample: Sample, folds: int) -> tuple[str, ...]:
-    """Candidates of one group, the baseline first."""
+def _names(use_case: UseCase, sample: Sample, folds: int, *, pooled: bool) -> tuple[str, ...]:
+    """Candidates of one group, the baseline first; the pooled model where there is one."""
     if use_case.candidates is not None:
-        return use_case.candidate_names
+        return tuple(name for name in use_case.candidate_names if name != POOLED or pooled)
     known, seconds = bool(use_case.features.known), use_case.seconds_per_group
-    return (BASELINE, *choose(sample, folds + 1, seconds, known_features=known))
+    chosen = choose(sample, folds + 1, seconds, known_features=known)
+    return (BASELINE, *chosen, *([POOLED] if pooled else []))
 
 
 def _add_ensembles(result: Backtest, group: int, folds: Ints) -> None:

@@ -31,6 +31,14 @@ def group_key(columns: Sequence[str], values: Sequence[str]) -> str:
     return ",".join(f"{column}={_KEY_SPECIAL.sub(_percent, value)}" for column, value in pairs)
 
 
+def pooled_name(use_case: str, partition: str) -> str:
+    """Registered name of a partition's pooled model, such as ``grocery~pooled.DELI``.
+
+    No model of a group has a ``~`` in its name.
+    """
+    return model_name(f"{use_case}~pooled", ("partition",), (partition,))
+
+
 def parse_group_key(text: str, columns: Sequence[str]) -> tuple[str, ...]:
     """Values of the key columns in a composite key, in the order of ``columns``.
 

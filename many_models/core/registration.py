@@ -20,6 +20,9 @@ PARTITION_KEY_TAG = "partition_key"
 
 CANDIDATE_TAG = "candidate"
 
+POOLED_TAG = "pooled"
+"""On a partition's pooled model, which has no composite key."""
+
 PAYLOAD_SHA256_TAG = "payload_sha256"
 """Written by the registry: hex SHA-256 of the payload, checked before anything is unpickled."""
 

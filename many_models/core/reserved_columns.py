@@ -38,7 +38,7 @@ _EXPLANATIONS = [
     *("share", "share_rank", "effects", "closeup"),
 ]
 _TAGS = [
-    *("use_case", "partition_key", "metric", "dagster_run_id", "verdict"),
+    *("use_case", "partition_key", "metric", "dagster_run_id", "verdict", "pooled"),
     *("artifact_location", "training_run", "training_version"),
     *("promoted_at", "promoted_by", "replaces"),
     *("rolled_back_at", "rolled_back_by", "rolled_back_to", "rollback_reason", "rollback_id"),

@@ -1,4 +1,6 @@
-"""Batch scoring of one shard: every group's champion, or the baseline that stands in for it.
+"""Batch scoring of one shard: every group's champion, or what stands in for it.
+
+That is the partition's pooled model or, without one, the baseline.
 
 Pure: an Arrow table of whole groups and the champions' payloads in; predictions, and one row per
 group that says which model served it and why, out.
@@ -17,14 +19,15 @@ import pyarrow as pa
 from many_models.core.backtest import fold_origins
 from many_models.core.candidates.baseline import SeasonalNaive
 from many_models.core.candidates.port import FittedCandidate, Outlook
-from many_models.core.dataset import Dataset, Floats, Ints, Problem, read_dataset
+from many_models.core.dataset import Dataset, Flags, Floats, Ints, Problem, read_dataset
 from many_models.core.features import FeatureSpec, build_features, seasonal_naive
 from many_models.core.intervals import calibrate
 from many_models.core.isolation import run_isolated
 from many_models.core.keys import group_key
 from many_models.core.model import forecast_with_intervals, load_model
-from many_models.core.panel import Panel, build_panel, count_observed, first_observed
-from many_models.core.use_case import BASELINE, UseCase
+from many_models.core.panel import Panel, build_panel, first_observed
+from many_models.core.pooled.stand_in import PooledStandIn
+from many_models.core.use_case import BASELINE, POOLED, UseCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,13 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class GroupScore:
-    """How one group was served: by its ``model``, by the ``baseline``, or not at all (``none``).
+    """How one group was served: by its ``model``, the ``pooled``, the ``baseline``, or by ``none``.
 
     ``problem`` says why it was not the model; ``forecast`` (1 + 2 L, H) is the
     prediction, and the bounds in the order of ``validation.bound_columns``.
     """
 
-    source: Literal["model", "baseline", "none"]
+    source: Literal["model", "pooled", "baseline", "none"]
     candidate: str | None
     problem: Problem | None
     forecast: Floats | None
@@ -101,7 +104,8 @@ def score_shard(
 ) -> tuple[pa.Table, pa.Table]:
     """Forecast the horizon after ``origin`` for every group of a shard (sorted by key and time).
 
-    ``champions`` are looked up by composite key, one at a time. What lies after ``data_through``
+    ``champions`` are looked up by composite key, one at a time; that of ``POOLED_KEY`` serves
+    groups without one, even such as have not been observed yet. What lies after ``data_through``
     (default: the origin) was not ingested yet, so that it is missing, not zero.
 
     Returns:
@@ -110,15 +114,15 @@ def score_shard(
     dataset = read_dataset(table, use_case)
     moments = np.array([origin, origin if data_through is None else data_through])
     period, through = use_case.frequency.to_period(moments).tolist()
-    unseen = np.flatnonzero(count_observed(dataset, period) == 0).tolist()
-    nothing = Problem("no_observations", f"no {use_case.target} at or before {origin}")
-    scores = {group: _unserved(nothing) for group in unseen}
-    scores |= {g: _unserved(problem) for g, problem in dataset.problems.items()}
+    scores = {g: _unserved(problem) for g, problem in dataset.problems.items()}
+    stand_in = PooledStandIn(champions, use_case, period)
     usable = np.setdiff1d(np.arange(len(dataset.keys)), list(scores))
     scores |= run_isolated(
         usable,
         period + 1 - first_observed(dataset, period)[usable],
-        lambda groups: _Scorer(dataset, groups, use_case, period, through).score(champions),
+        lambda groups: _Scorer(dataset, groups, use_case, period, through, stand_in).score(
+            champions
+        ),
         lambda _, error: _unserved(Problem("scoring_error", f"{type(error).__name__}: {error}")),
     )
     return _tables(dataset, scores, use_case, partition, period)
@@ -137,10 +141,11 @@ class _Scorer:
     use_case: UseCase
     origin: int
     data_through: int
+    stand_in: PooledStandIn
 
     def score(self, champions: Mapping[str, Champion]) -> dict[int, GroupScore]:
         if champions:
-            _ = self.features  # made here, since what fails in it is no champion's fault
+            _ = self.ahead  # made here, since what fails in it is no champion's fault
         names = [group_key(self.use_case.keys, self.dataset.keys[g]) for g in self.groups]
         served = (self._serve(index, champions.get(name)) for index, name in enumerate(names))
         return dict(zip(self.groups.tolist(), served, strict=True))
@@ -158,10 +163,19 @@ class _Scorer:
 
     @cached_property
     def features(self) -> Floats:
+        """Feature matrix of the panel (N, p)."""
+        return build_features(self.panel, FeatureSpec.of(self.use_case))
+
+    @cached_property
+    def ahead(self) -> Floats:
         """Feature rows of the horizon (G, H, p)."""
-        features = build_features(self.panel, FeatureSpec.of(self.use_case))
         ahead = self.origin + 1 + np.arange(self.use_case.horizon)
-        return features[self.panel.rows_at(ahead)]
+        return self.features[self.panel.rows_at(ahead)]
+
+    @cached_property
+    def unseen(self) -> Flags:
+        """Groups (G) without an observation at or before the origin."""
+        return self.panel.starts > self.origin
 
     @cached_property
     def naive(self) -> Floats:
@@ -184,16 +198,34 @@ class _Scorer:
         return seasonal_naive(self.panel, origins, use_case.horizon, use_case.frequency.season)
 
     def _serve(self, index: int, champion: Champion | None) -> GroupScore:
-        problem = Problem("no_champion", "no model of this group is in production")
-        if champion is not None:
+        problem = self._without_champion(index)
+        if champion is not None and not self.unseen[index]:
             try:
                 return self._serve_model(index, champion)
             except Exception as error:
                 text = f"{champion.name}: {type(error).__name__}: {error}"
                 problem = Problem("champion_failed", text)
+        found = self.pooled
+        if isinstance(found, Problem):
+            problem = Problem(problem.reason, f"{problem.error}; {found.error}")
+        elif found is not None and np.isfinite(found[index, 0]).all():
+            return GroupScore("pooled", POOLED, problem, found[index], self.stand_in.champion)
+        if self.unseen[index]:
+            return _unserved(problem)
         nothing = np.empty((self.use_case.horizon, 0))
         forecast = self._forecast(index, SeasonalNaive(), nothing, self.naive_halfwidths[index])
         return GroupScore("baseline", BASELINE, problem, forecast)
+
+    def _without_champion(self, index: int) -> Problem:
+        if self.unseen[index]:
+            time = self.use_case.frequency.to_time(np.array([self.origin]))[0]
+            return Problem("no_observations", f"no {self.use_case.target} at or before {time}")
+        return Problem("no_champion", "no model of this group is in production")
+
+    @cached_property
+    def pooled(self) -> Floats | Problem | None:
+        """What the pooled model says of all groups (G, 1 + 2 L, H)."""
+        return self.stand_in.forecast(self.dataset, self.groups, self.panel, self.features)
 
     def _serve_model(self, index: int, champion: Champion) -> GroupScore:
         if champion.payload is None:
@@ -206,7 +238,7 @@ class _Scorer:
         if model.origin > self.origin:
             raise ValueError("it has seen data after this forecast origin")
         halfwidths = model.halfwidths_at(self.use_case.validation.all_levels)
-        forecast = self._forecast(index, model.fitted, self.features[index], halfwidths)
+        forecast = self._forecast(index, model.fitted, self.ahead[index], halfwidths)
         return GroupScore("model", model.candidate, None, forecast, champion)
 
     def _forecast(

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from many_models.core.backtest import Backtest, fit_candidate, run_backtest
+from many_models.core.backtest import Backtest, fit_candidate, fold_origins, run_backtest
 from many_models.core.candidates.ensemble import ENSEMBLES, MEDIAN, Ensemble, weigh
 from many_models.core.candidates.port import FittedCandidate, Sample
 from many_models.core.closeup import close_up
@@ -28,8 +28,9 @@ from many_models.core.ledger import GroupOutcome, Status, Training, training_tab
 from many_models.core.metrics import METRICS
 from many_models.core.model import ForecastModel, dump_model
 from many_models.core.panel import Panel, build_panel, count_observed, first_observed, last_observed
+from many_models.core.pooled.contender import Contender, PooledFits
 from many_models.core.screening import find_reasons_to_skip
-from many_models.core.use_case import BASELINE, UseCase
+from many_models.core.use_case import BASELINE, POOLED, UseCase
 from many_models.core.winners import Winners
 from many_models.core.worst_groups import keep_worst
 
@@ -43,18 +44,20 @@ def train_shard(
     partition: str,
     trained_through: np.datetime64,
     allowance: Allowance | None = None,
+    pooled: PooledFits | None = None,
 ) -> pa.Table:
     """Train every group of a shard (sorted by key and time) on data through ``trained_through``.
 
     Groups whose turn comes after the ``allowance`` is spent are skipped. Which these are changes as
-    time goes on, so that it is not always the same.
+    time goes on, so that it is not always the same. ``pooled`` is what all groups of the partition
+    have taught: one more candidate for each.
 
     Returns:
         One row per group in ``ledger.training_schema``, in the order of the shard.
     """
     dataset = read_dataset(table, use_case)
     origin = int(use_case.frequency.to_period(np.array([trained_through]))[0])
-    shard = _Shard(dataset, use_case, origin)
+    shard = _Shard(dataset, use_case, origin, pooled)
     outcomes = {
         **{g: shard.ended(g, "skipped", p) for g, p in shard.reasons_to_skip.items()},
         **{g: shard.ended(g, "failed", p) for g, p in dataset.problems.items()},
@@ -90,6 +93,7 @@ class _Shard:
     dataset: Dataset
     use_case: UseCase
     origin: int
+    pooled: PooledFits | None
 
     @cached_property
     def reasons_to_skip(self) -> dict[int, Problem]:
@@ -132,9 +136,13 @@ def _train_together(
     watch = Stopwatch()
     panel = build_panel(shard.dataset, groups, shard.use_case, origin=shard.origin)
     features = build_features(panel, FeatureSpec.of(shard.use_case))
+    contender, pooled = None, None
+    if shard.pooled is not None:
+        contender = Contender.of(shard.pooled, shard.dataset, groups, panel, features)
+        pooled = contender.backtest(fold_origins(shard.use_case, shard.origin))
     shared = watch.read().shared_by(len(groups))
-    backtest = run_backtest(panel, features, shard.use_case)
-    contest = _Contest(panel, features, backtest, shard.use_case)
+    backtest = run_backtest(panel, features, shard.use_case, pooled)
+    contest = _Contest(panel, features, backtest, shard.use_case, contender)
     outcomes = {}
     for index, group in enumerate(groups.tolist()):
         watch = Stopwatch()
@@ -156,6 +164,7 @@ class _Contest:
     features: Floats
     backtest: Backtest
     use_case: UseCase
+    pooled: Contender | None
 
     @cached_property
     def winners(self) -> Winners:
@@ -223,14 +232,19 @@ class _Contest:
 
     def _fit(self, index: int, name: str, sample: Sample) -> FittedCandidate:
         if name not in ENSEMBLES:
-            return fit_candidate(name, sample, self.use_case)
+            return self._fit_one(index, name, sample)
         members = self.backtest.members[index]
-        fitted = tuple(fit_candidate(member, sample, self.use_case) for member in members)
+        fitted = tuple(self._fit_one(index, member, sample) for member in members)
         if name == MEDIAN:
             return Ensemble(fitted, None, members)
         forecasts = np.stack([self.backtest.forecasts[member][index] for member in members])
         weights = weigh(forecasts, self.backtest.actual[index])
         return Ensemble(fitted, tuple(weights.tolist()), members)
+
+    def _fit_one(self, index: int, name: str, sample: Sample) -> FittedCandidate:
+        if name == POOLED and self.pooled is not None:
+            return self.pooled.candidate(index)
+        return fit_candidate(name, sample, self.use_case)
 
 
 def _mean_size(residuals: Floats) -> float:

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from many_models.core.candidates.description import (
     BASELINE,
+    POOLED,
     ForecastCandidate,
     check_candidates,
 )
@@ -35,6 +36,7 @@ from many_models.core.validation import MetricName, Validation
 
 __all__ = [
     "BASELINE",
+    "POOLED",
     "AnyUseCase",
     "Identifier",
     "PromotionRules",
@@ -92,6 +94,20 @@ class Features(Section):
         return tuple(feature.name for feature in self.known)
 
 
+class PooledModels(Section):
+    """One model over all groups of a partition: a candidate of each, and what young ones have.
+
+    It is made where ``candidates`` name it or are ``auto``.
+    """
+
+    groups_min: Annotated[int, Field(ge=2)] = Field(
+        default=10, description="a partition of fewer groups gets none"
+    )
+    rows: Annotated[int, Field(ge=1_000)] = Field(
+        default=100_000, description="that it learns from, about; they bound memory and seconds"
+    )
+
+
 class UseCase(AnyUseCase):
     """A forecast: source, group keys, target over time, features, candidates and rules."""
 
@@ -105,6 +121,7 @@ class UseCase(AnyUseCase):
         default=None, description="auto when absent: chosen for each group by its series"
     )
     ensembles: bool = True
+    pooled: PooledModels = PooledModels()
     seconds_per_group: Annotated[float, Field(gt=0)] = Field(
         default=1.0, description="nominal core-seconds that candidates: auto may spend on a group"
     )
@@ -125,6 +142,11 @@ class UseCase(AnyUseCase):
         if self.candidates is not None:
             check_candidates(self.candidates)
         return self
+
+    def wants_pooled(self, groups: int) -> bool:
+        """Whether a partition of so many groups gets a pooled model."""
+        asked_for = self.candidates is None or POOLED in self.candidate_names
+        return asked_for and groups >= self.pooled.groups_min
 
     @cached_property
     def frequency(self) -> Frequency:

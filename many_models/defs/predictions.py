@@ -39,8 +39,8 @@ def build_predictions(
         kinds={"spark", "sql"},
         description=(
             f"The next {use_case.periods_ahead} periods of {use_case.target} for every group, as "
-            "seen at the end of one date: by the group's champion, found by its tags, or by the "
-            "baseline, marked as such."
+            "seen at the end of one date: by the group's champion, found by its tags, by its "
+            "partition's pooled model or by the baseline, marked as such."
         ),
         metadata={
             "dagster/column_schema": column_schema(shape_of(use_case).prediction_schema(use_case))

@@ -73,10 +73,12 @@ def build_trained_models(
         for partition, text in trained.worst.items():
             shown = {"worst_groups": dg.MetadataValue.md(text)}
             context.add_asset_metadata(shown, partition_key=partition)
+        pooled = of_run(results.latest("pooled", keys), context.run.run_id)
         return dg.MaterializeResult(
             metadata={
                 "registry_writer": str(registry.writer),
                 "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
+                "pooled_models": dg.MetadataValue.md(pooled_summary(pooled)),
                 "core_minutes": (pc.sum(ledger["core_seconds"]).as_py() or 0.0) / 60,
                 "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
             }
@@ -99,6 +101,29 @@ def ledger_summary(ledger: pa.Table) -> str:
     counts = Counter((s, r or "", c or "") for s, r, c in endings).most_common(REASONS_SHOWN)
     lines = [f"| {s} | {r} | {c} | {n} |" for (s, r, c), n in counts]
     return "\n".join(["| status | reason | candidate | groups |", "|---|---|---|---:|", *lines])
+
+
+def of_run(rows: pa.Table, run_id: str) -> pa.Table:
+    """Those of the rows that a run has written; a table that nobody has made has no such column."""
+    return rows.filter(pc.equal(rows["run_id"], run_id)) if "run_id" in rows.column_names else rows
+
+
+def pooled_summary(rows: pa.Table) -> str:
+    """Markdown table of the pooled models of a run, the best first."""
+    if not len(rows):
+        return "No partition has one: too few groups, or no candidate `pooled`."
+    shown = sorted(rows.to_pylist(), key=lambda row: (row["score"] is None, row["score"]))
+    lines = [
+        f"| {row['partition']} | {row['groups']} | {_figure(row['score'])} | "
+        f"{_figure(row['baseline_score'])} | {_figure(row['share_better'])} |"
+        for row in shown[:REASONS_SHOWN]
+    ]
+    head = "| partition | groups | median score | the baseline's | better in |"
+    return "\n".join([head, "|---|---:|---:|---:|---:|", *lines])
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def build_trained_models_checks(

@@ -21,7 +21,7 @@ from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
 from many_models.core.shapes import shape_of
 from many_models.core.tabular.rivalry import Duel
 from many_models.core.tabular.use_case import TabularUseCase
-from many_models.core.use_case import UseCase
+from many_models.core.use_case import POOLED, UseCase
 from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.champion_review import measure_champions
 from many_models.steps.results import Results
@@ -81,6 +81,12 @@ def judge_partitions(
         for name in partitions
         for row, verdict in verdicts[name]
     ]
+    pooled = results.latest("pooled", partitions).to_pylist()
+    rows += [
+        _judge_pooled(use_case, row, champions)
+        for row in pooled
+        if row["run_id"] == runs[row["partition"]] and row["model_version"] is not None
+    ]
     table = pa.Table.from_pylist(rows, schema=verdict_schema(use_case))
     where = {"partition": sorted(set(partitions)), "run_id": sorted(set(runs.values()))}
     results.replace("verdicts", table, where)
@@ -98,6 +104,20 @@ def _pair(
         if (champion := champions.get(row["model_name"]))
         and champion.tags.get(TRAINING_VERSION_TAG) != str(row["model_version"])
     ]
+
+
+def _judge_pooled(use_case: AnyUseCase, row: Row, champions: Mapping[str, ModelVersion]) -> Row:
+    """Verdict row of a partition's pooled model: by the same rules, whatever its groups' models."""
+    row = {**row, "candidate": POOLED, "group_key": None, "latest_mae": None}
+    if row["score"] is None:
+        verdict, comparison = Verdict("", False, "no group was judged by which it could be"), None
+    else:
+        rivals = _pair([row], champions)
+        basis = "each one's own backtest"
+        comparison = _as_judged(row, rivals[0][1], use_case.metric, basis) if rivals else None
+        verdict = judge(_challenger(row, comparison, use_case), use_case.promotion)
+    alone = PartitionVerdict(row["run_id"], 1, int(verdict.qualified), 1.0, True)
+    return _verdict_row(row, verdict, comparison, alone)
 
 
 def _compare(
@@ -205,7 +225,7 @@ def _verdict_row(
 
 
 def verdict_schema(use_case: AnyUseCase) -> pa.Schema:
-    """Columns of the verdicts table: one row per trained model."""
+    """Columns of the verdicts table: one row per trained model; a pooled one has no key."""
     return pa.schema(
         [
             ("run_id", pa.string()),

@@ -1,9 +1,10 @@
 """The tables that a use case keeps in the result store, and what is asked of them.
 
 ``<use case>_ledger``, ``_explanations`` (of each partition's last training run alone),
-``_verdicts``, ``_predictions``, ``_scoring``, ``_accuracy``, ``_stages`` and, after the first
-rollback, ``_rollbacks``; the views ``_latest_ledger`` and ``_latest_verdicts`` hold each
-partition's last run, ``_accuracy_by_group`` and ``_accuracy_by_horizon`` averages.
+``_verdicts``, ``_predictions``, ``_scoring``, ``_accuracy``, ``_stages``, where there are pooled
+models ``_pooled`` and, after the first rollback, ``_rollbacks``; the views ``_latest_ledger``,
+``_latest_pooled`` and ``_latest_verdicts`` hold each partition's last run, ``_accuracy_by_group``
+and ``_accuracy_by_horizon`` averages.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Results:
         self.store.replace_slices([Slice(self.name(t), *slices[t]) for t in slices])
 
     def latest(self, table: str, partitions: Sequence[str] | None = None) -> pa.Table:
-        """Rows of each partition's last run in ``ledger`` or ``verdicts``; none without a run."""
+        """Rows of each partition's last run in ``ledger``, ``pooled`` or ``verdicts``."""
         view = self.name(f"latest_{table}")
         if not self.store.has_table(view):
             return pa.table({"partition": pa.array([], pa.string())})

@@ -1,4 +1,4 @@
-"""Score: forecasts of every group at one origin, from its champion or from the baseline."""
+"""Score: forecasts of every group at one origin, from its champion or a stand-in."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from many_models.adapters.spark.shard_work import (
     write_champions,
 )
 from many_models.adapters.spark.shards import Progress, run_tasks
+from many_models.core.pooled.stand_in import POOLED_KEY
 from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, ModelVersion
 from many_models.core.shapes import shape_of
 from many_models.core.sharding import Shard
@@ -36,6 +37,7 @@ class ScoredOrigin:
 
     groups: int
     by_model: int
+    by_pooled: int
     by_baseline: int
     unserved: int
     rows: int
@@ -61,7 +63,14 @@ def score_origin(
         rows = _write(use_case, origin, scored, results)
     sources = sum((Counter(shard.sources) for shard in scored), Counter())
     groups = sum(shard.groups for shard in shards)
-    return ScoredOrigin(groups, sources["model"], sources["baseline"], sources["none"], rows)
+    return ScoredOrigin(
+        groups=groups,
+        by_model=sources["model"],
+        by_pooled=sources["pooled"],
+        by_baseline=sources["baseline"],
+        unserved=sources["none"],
+        rows=rows,
+    )
 
 
 def score_shards(
@@ -114,9 +123,12 @@ def _write(
 
 
 def by_partition(champions: Iterable[ModelVersion]) -> dict[str, dict[str, ModelVersion]]:
-    """Production versions by partition and composite key, which their tags tell."""
+    """Production versions by partition and composite key, which their tags tell.
+
+    The pooled model has no such tag: its key is ``POOLED_KEY``.
+    """
     found: dict[str, dict[str, ModelVersion]] = {}
     for version in champions:
         by_key = found.setdefault(version.tags.get(PARTITION_TAG, ""), {})
-        by_key[version.tags.get(PARTITION_KEY_TAG, "")] = version
+        by_key[version.tags.get(PARTITION_KEY_TAG, POOLED_KEY)] = version
     return found

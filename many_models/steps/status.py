@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from many_models.adapters.registry.readable_registry import ReadableRegistry
+from many_models.core.registration import POOLED_TAG
 from many_models.steps.results import Results
 
 
@@ -14,8 +15,10 @@ from many_models.steps.results import Results
 class Status:
     """Groups by how their last training ended, and what production and the predictions hold.
 
-    ``promoted`` counts the models of the last training that were accepted; ``predictions`` and
-    ``baseline_predictions`` the rows of the last origin; ``seconds`` are of each stage's last run.
+    ``promoted`` counts the groups' models of the last training that were accepted, ``champions``
+    those in production and ``pooled_models`` the partitions' there; ``predictions`` and what of
+    them others than groups' own models have made are rows of the last origin; ``seconds`` are of
+    each stage's last run.
     """
 
     groups: int
@@ -24,7 +27,9 @@ class Status:
     failed: int
     promoted: int
     champions: int
+    pooled_models: int
     predictions: int
+    pooled_predictions: int
     baseline_predictions: int
     last_origin: datetime | None
     seconds: dict[str, float]
@@ -34,14 +39,18 @@ def read_status(results: Results, production: ReadableRegistry) -> Status:
     """Status of the use case that ``results`` belongs to; zeros for what was never run."""
     statuses = _count_statuses(results)
     origin, sources = _last_origin(results)
+    champions = production.champions(results.use_case.name)
+    pooled = sum(POOLED_TAG in champion.tags for champion in champions)
     return Status(
         groups=sum(statuses.values()),
         trained=statuses.get("trained", 0),
         skipped=statuses.get("skipped", 0),
         failed=statuses.get("failed", 0),
         promoted=_count_accepted(results),
-        champions=len(production.champions(results.use_case.name)),
+        champions=len(champions) - pooled,
+        pooled_models=pooled,
         predictions=sum(sources.values()),
+        pooled_predictions=sources.get("pooled", 0),
         baseline_predictions=sources.get("baseline", 0),
         last_origin=origin,
         seconds=_stage_seconds(results),
@@ -59,7 +68,8 @@ def _count_accepted(results: Results) -> int:
         results,
         'SELECT COUNT(*) AS n FROM "{latest_verdicts}" v JOIN '
         '(SELECT DISTINCT "partition", run_id FROM "{latest_ledger}") l '
-        'ON v."partition" = l."partition" AND v.run_id = l.run_id WHERE v.accepted',
+        'ON v."partition" = l."partition" AND v.run_id = l.run_id '
+        "WHERE v.accepted AND v.group_key IS NOT NULL",
         "latest_verdicts",
         "latest_ledger",
     )

@@ -43,7 +43,8 @@ from many_models.core.use_case_shape import AnyUseCase
 from many_models.steps.explanations import stream_explanations
 from many_models.steps.group import read_manifest
 from many_models.steps.ledger import Run, write_ledger
-from many_models.steps.results import Results
+from many_models.steps.pooled import fit_pooled_models, register_pooled_models
+from many_models.steps.results import Results, Where
 from many_models.steps.training_review import choose_worst, show_worst
 
 logger = logging.getLogger(__name__)
@@ -79,10 +80,12 @@ def train_partitions(
     groups = sum(shard.groups for shard in manifest.shards)
     packing = _find_packing(use_case, registry)
     with lake.scratch(use_case, "training") as scratch:
+        pooled = fit_pooled_models(use_case, manifest.shards, scratch.uri, spark)
+        fits = {partition: result.fits for partition, result in pooled.items()}
         results_of_bundles = run_tasks(
             spark,
             _plan(manifest.shards, use_case, spark),
-            partial(train_task, use_case=use_case, folder=scratch.uri, packing=packing),
+            partial(train_task, use_case=use_case, folder=scratch.uri, packing=packing, fits=fits),
             lambda task: task.groups,
             Progress("trained", groups),
         )
@@ -90,15 +93,22 @@ def train_partitions(
         register = _Registrar(use_case, registry, run, manifest.version)
         ledgers = list(register.ledger_of(trained))
         ledger = pa.concat_tables(ledgers)
+        pooled_rows = register_pooled_models(
+            use_case, pooled, ledger, run, manifest.version, registry
+        )
         names = sorted(set(partitions))
+        of_run: Where = {"run_id": run.run_id, "partition": names}
         explanations = stream_explanations(use_case, trained, ledgers)
         results.replace_all(
             {
-                "ledger": (ledger, {"run_id": run.run_id, "partition": names}),
+                "ledger": (ledger, of_run),
                 "explanations": (explanations, {"partition": names}),
+                **({"pooled": (pooled_rows, of_run)} if len(pooled_rows) else {}),
             }
         )
         worst = show_worst(use_case, choose_worst(use_case, ledger), trained, ledgers)
+    if len(pooled_rows):
+        results.create_views("pooled", "trained_at")
     results.create_views("ledger", "trained_at")
     return TrainedPartitions(ledger, worst)
 

@@ -285,3 +285,38 @@ def test_time_is_counted_for_every_group() -> None:
     test, _ = _backtest(make_use_case(candidates=TWO), values, values[:8])
     assert len(test.costs) == 2
     assert all(cost.seconds > 0 and cost.core_seconds >= 0 for cost in test.costs)
+
+
+def _with_pooled(candidates: Any, pooled: Floats, groups: int = 2) -> Backtest:
+    use_case = make_use_case(candidates=candidates, prediction_floor=0)
+    series = {
+        ("1", str(number)): make_series(use_case, "2024-01-01", noisy_weeks(80, number))
+        for number in range(groups)
+    }
+    dataset = read_dataset(make_shard(use_case, series), use_case)
+    origin = int(dataset.periods[-1])
+    panel = build_panel(dataset, np.arange(groups), use_case, origin=origin)
+    return run_backtest(panel, build_features(panel, FeatureSpec.of(use_case)), use_case, pooled)
+
+
+@pytest.mark.parametrize("candidates", ["auto", ["seasonal_naive", "pooled"]])
+def test_the_pooled_model_is_judged_by_what_it_has_forecast_for_each_group(candidates: Any) -> None:
+    pooled = np.random.default_rng(0).normal(40, 30, (2, 3, 7))
+    test = _with_pooled(candidates, pooled)
+    np.testing.assert_array_equal(test.forecasts["pooled"], np.maximum(pooled, 0))
+
+
+def test_a_group_that_lacks_a_pooled_forecast_in_one_fold_goes_without_and_has_no_error() -> None:
+    pooled = np.full((2, 3, 7), 40.0)
+    pooled[1, 2] = NAN
+    test = _with_pooled(["seasonal_naive", "pooled"], pooled)
+    assert np.isnan(test.forecasts["pooled"][1]).all()
+    assert np.isfinite(test.forecasts["pooled"][0]).all()
+    assert _errors(test) == {}
+
+
+def test_without_a_pooled_model_nobody_misses_it() -> None:
+    use_case = make_use_case(candidates=["seasonal_naive", "ridge", "pooled"])
+    test, _ = _backtest(use_case, noisy_weeks(80))
+    assert "pooled" not in test.forecasts
+    assert _errors(test) == {}

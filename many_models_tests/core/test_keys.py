@@ -12,6 +12,7 @@ from many_models.core.keys import (
     parse_group_key,
     partition_of_hash,
     partition_of_value,
+    pooled_name,
 )
 
 NASTY = (
@@ -134,3 +135,12 @@ def test_model_names_hold_nothing_that_mlflow_refuses() -> None:
     names = [model_name("u" * 40, COLUMNS, pair) for pair in PAIRS]
     assert max(map(len, names)) <= 250
     assert not any(re.search(r"[^\w.-]", name) for name in names)
+
+
+def test_a_pooled_model_is_named_after_its_partition_and_as_no_group_is() -> None:
+    assert pooled_name("grocery", "DELI") == "grocery~pooled.DELI"
+    names = {pooled_name("grocery", value) for value in ("", "a b", "a_b", "DELI", "x" * 300)}
+    assert len(names) == 5
+    assert max(map(len, names)) <= 250
+    assert not any(re.search(r"[^\w.~-]", name) for name in names)
+    assert "~" not in model_name("grocery", COLUMNS, ("~pooled", "DELI~"))

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from many_models.core.candidates.catalogue import CANDIDATES
+from many_models.core.candidates.pooled import Pooled
 from many_models.core.candidates.port import Outlook, Sample
 from many_models.core.cost import Allowance
 from many_models.core.dataset import Floats, Ints
@@ -23,6 +24,7 @@ from many_models.core.model import ForecastModel, load_model
 from many_models.core.panel import Panel, build_panel
 from many_models.core.training import GROUPS_BETWEEN_LOOKS, train_shard
 from many_models.core.use_case import UseCase
+from many_models_tests.core.pooled import partitions
 from many_models_tests.fakes import (
     Columns,
     make_series,
@@ -426,3 +428,49 @@ def test_the_moment_of_training_is_the_period_it_falls_in() -> None:
     series = make_series(LINEAR, START, noisy_weeks(150))
     row = _rows(LINEAR, {("1", "a"): series}, np.datetime64("2024-05-29T17:30"))[0]
     assert row["trained_through"] == datetime(2024, 5, 29)
+
+
+def _pooled_rows(**fields: Any) -> list[dict[str, Any]]:
+    """Ledger rows of a partition whose groups are too noisy for models of their own."""
+    use_case = partitions.USE_CASE.model_copy(update=fields)
+    shard = make_shard(use_case, partitions.GROUPS)
+    table = train_shard(
+        shard, use_case, partition="p", trained_through=partitions.END, pooled=partitions.fits()
+    )
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def test_the_pooled_model_is_a_candidate_that_groups_choose() -> None:
+    rows = _pooled_rows()
+    assert [row["candidate"] for row in rows].count("pooled") >= len(rows) // 2
+    chosen = next(row for row in rows if row["candidate"] == "pooled")
+    model = _model(chosen)
+    forecast = model.predict(model.example(7))
+    assert forecast.notna().all(axis=None)
+    assert chosen["payload_bytes"] < 40_000
+
+
+def test_the_pooled_model_may_be_a_member_of_an_ensemble() -> None:
+    candidates = ("seasonal_naive", "mean", "median", "pooled")
+    rows = _pooled_rows(candidates=candidates)
+    combined = [row for row in rows if row["candidate"].startswith("ensemble")]
+    assert combined
+    members = _model(combined[0]).fitted.members  # type: ignore[attr-defined]
+    assert any(isinstance(member, Pooled) for member in members)
+
+
+def test_a_pooled_model_gives_the_same_payloads_however_the_groups_are_spread() -> None:
+    together = {row["group_key"]: row["payload_sha256"] for row in _pooled_rows()}
+    apart: dict[str, str] = {}
+    for number in range(3):
+        groups = dict(list(partitions.GROUPS.items())[number::3])
+        table = train_shard(
+            make_shard(partitions.USE_CASE, groups),
+            partitions.USE_CASE,
+            partition="p",
+            trained_through=partitions.END,
+            pooled=partitions.fits(),
+        )
+        apart |= {row["group_key"]: row["payload_sha256"] for row in table.to_pylist()}
+    assert apart == together

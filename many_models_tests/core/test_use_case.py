@@ -208,3 +208,25 @@ def test_holidays_are_of_a_region_and_for_days_and_hours() -> None:
     assert "the holidays of 'XX' are unknown" in _message(features={"holidays": "XX"})
     weekly = {"time": {"column": "date", "frequency": "W-MON"}, "features": {"holidays": "US"}}
     assert "features.holidays: frequency 'W-MON' has no days; leave them away" in _message(**weekly)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "groups", "wanted"),
+    [
+        ("auto", 9, False),
+        ("auto", 10, True),
+        (["seasonal_naive", "pooled"], 10, True),
+        (["seasonal_naive", "pooled"], 9, False),
+        (["seasonal_naive", "ridge"], 1_000, False),
+    ],
+)
+def test_a_pooled_model_is_made_where_it_is_wanted_and_has_groups_enough(
+    candidates: Any, groups: int, wanted: bool
+) -> None:
+    assert make_use_case(candidates=candidates).wants_pooled(groups) is wanted
+
+
+def test_how_many_groups_a_pooled_model_takes_is_a_setting() -> None:
+    assert make_use_case(candidates="auto", pooled={"groups_min": 2}).wants_pooled(2)
+    with pytest.raises(ValidationError, match="groups_min"):
+        make_use_case(pooled={"groups_min": 1})

@@ -160,7 +160,7 @@ class Platform:
             ("scoring", scoring_schema(use_case)),
         ):
             rest["results"].replace(table, schema.empty_table(), {"origin": str(origin)})
-        return ScoredOrigin(groups=3, by_model=3, by_baseline=0, unserved=0, rows=21)
+        return ScoredOrigin(groups=3, by_model=3, by_pooled=0, by_baseline=0, unserved=0, rows=21)
 
     def measure_origin(self, _: UseCase, origin: Any, *__: object) -> OriginAccuracy:
         self.measured.append(str(origin.date()))

@@ -12,6 +12,8 @@ from many_models.defs.trained_models import (
     judge_ledger,
     judge_share,
     ledger_summary,
+    of_run,
+    pooled_summary,
 )
 from many_models.steps.judge import PartitionVerdict
 from many_models_tests.defs.conftest import materialize
@@ -43,6 +45,26 @@ def test_the_summary_lists_the_endings_the_commonest_first() -> None:
         "| skipped | x |  | 1 |",
         "| failed | y |  | 1 |",
     ]
+
+
+def _pooled(*scores: float | None) -> pa.Table:
+    names = ("partition", "run_id", "groups", "score", "baseline_score", "share_better")
+    rows = [(f"p{n}", f"run {n}", 10 + n, score, score, score) for n, score in enumerate(scores)]
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def test_the_summary_lists_pooled_models_the_best_first() -> None:
+    assert pooled_summary(_pooled(None, 0.9, 0.5)).splitlines()[2:] == [
+        "| p2 | 12 | 0.500 | 0.500 | 0.500 |",
+        "| p1 | 11 | 0.900 | 0.900 | 0.900 |",
+        "| p0 | 10 |  |  |  |",
+    ]
+
+
+def test_only_pooled_models_of_this_run_are_summarised() -> None:
+    assert of_run(_pooled(0.1, 0.2), "run 1")["partition"].to_pylist() == ["p1"]
+    nothing_yet = pa.table({"partition": pa.array([], pa.string())})
+    assert pooled_summary(of_run(nothing_yet, "run 1")).startswith("No partition has one")
 
 
 def test_a_ledger_with_one_row_for_each_group_is_complete() -> None:

@@ -169,7 +169,9 @@ def test_scoring_an_origin_again_replaces_its_slice_by_the_same(
     )
     assert len(_predictions(served)) < len(before[0])
     scored = served.score(ORIGIN, "again")
-    assert scored == ScoredOrigin(groups=8, by_model=4, by_baseline=2, unserved=2, rows=42)
+    assert scored == ScoredOrigin(
+        groups=8, by_model=4, by_pooled=0, by_baseline=2, unserved=2, rows=42
+    )
     assert (served.rows("predictions"), served.rows("scoring")) == before
 
 
@@ -229,7 +231,9 @@ def test_without_any_champion_the_baseline_serves_and_no_scratch_is_left(
 
     scored = pipeline.score(ORIGIN)
 
-    assert scored == ScoredOrigin(groups=4, by_model=0, by_baseline=4, unserved=0, rows=28)
+    assert scored == ScoredOrigin(
+        groups=4, by_model=0, by_pooled=0, by_baseline=4, unserved=0, rows=28
+    )
     last_week = [GOOD["s/2", "milk"]["sold"][row] for row in range(DAYS - HORIZON, DAYS)]
     rows = [row for row in _predictions(pipeline) if row["item"] == "milk"]
     assert json.dumps([row["prediction"] for row in rows]) == json.dumps(last_week)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.results.store import ResultStore
-from many_models.core.registration import CHAMPION
+from many_models.core.registration import CHAMPION, POOLED_TAG
 from many_models.steps.results import Results, timed
 from many_models.steps.status import Status, read_status
 from many_models_tests.fakes import make_use_case
@@ -42,7 +43,15 @@ def _ledger(partition: str, *statuses: str) -> list[dict[str, object]]:
 
 
 def _verdicts(partition: str, *accepted: bool) -> list[dict[str, object]]:
-    return [{"partition": partition, "accepted": verdict} for verdict in accepted]
+    pooled: dict[str, object] = {"partition": partition, "group_key": None, "accepted": True}
+    keys = [f"group={number}" for number in range(len(accepted))]
+    return [
+        *(
+            {"partition": partition, "group_key": k, "accepted": a}
+            for k, a in zip(keys, accepted, strict=True)
+        ),
+        pooled,
+    ]
 
 
 def _predict(results: Results, origin: datetime, *sources: str) -> None:
@@ -52,7 +61,7 @@ def _predict(results: Results, origin: datetime, *sources: str) -> None:
 
 
 def test_before_anything_was_run_all_is_zero(results: Results, production: MlflowRegistry) -> None:
-    assert read_status(results, production) == Status(0, 0, 0, 0, 0, 0, 0, 0, None, {})
+    assert read_status(results, production) == Status(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, {})
 
 
 def test_status_counts_the_last_run_of_each_partition_and_the_last_origin(
@@ -67,8 +76,11 @@ def test_status_counts_the_last_run_of_each_partition_and_the_last_origin(
     records = [constant_record("a"), constant_record("b"), constant_record("c", use_case="other")]
     list(production.register(records, alias=CHAMPION))
     list(production.register([constant_record("d")]))
+    pooled = constant_record("e")
+    pooled = replace(pooled, tags={**pooled.tags, POOLED_TAG: "true"})
+    list(production.register([pooled], alias=CHAMPION))
     _predict(results, JANUARY, "model", "model", "model")
-    _predict(results, MAY, "model", "model", "baseline")
+    _predict(results, MAY, "model", "model", "baseline", "pooled")
 
     found = read_status(results, production)
 
@@ -79,7 +91,9 @@ def test_status_counts_the_last_run_of_each_partition_and_the_last_origin(
         failed=1,
         promoted=2,
         champions=2,
-        predictions=3,
+        pooled_models=1,
+        predictions=4,
+        pooled_predictions=1,
         baseline_predictions=1,
         last_origin=MAY,
         seconds={},

@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +17,15 @@ import pyarrow as pa
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
 from many_models.adapters.registry.model_artifact import load_payload
 from many_models.adapters.registry.packing import Packing, Store
+from many_models.adapters.spark.pooled_work import read_fits
 from many_models.core.cost import Allowance
 from many_models.core.errors import RegistryError
 from many_models.core.explanation import EFFECTS, write_explanations
 from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion, StoredModel
 from many_models.core.scoring import Champion
-from many_models.core.shapes import shape_of
+from many_models.core.shapes import TrainShard, shape_of
 from many_models.core.sharding import Shard
+from many_models.core.training import train_shard
 from many_models.core.use_case_shape import AnyUseCase
 
 _STORED = pa.struct([(field.name, pa.string()) for field in fields(StoredModel)])
@@ -86,29 +88,39 @@ class ScoredShard:
 
 
 def train_task(
-    task: TrainingTask, use_case: AnyUseCase, folder: str, packing: Packing | None
+    task: TrainingTask,
+    use_case: AnyUseCase,
+    folder: str,
+    packing: Packing | None,
+    fits: Mapping[str, str] | None = None,
 ) -> list[TrainedShard]:
     """Train a task's shards, one after the other, and leave a result of each in ``folder``.
 
     With ``packing`` the models are in packs, and there for good, when this returns; a task that
-    fails or is killed leaves at worst packs that nobody speaks of.
+    fails or is killed leaves at worst packs that nobody speaks of. ``fits`` are files with pooled
+    fits, by partition.
 
     Raises:
         OSError: a pack cannot be written from here.
     """
     if packing is None:
-        return list(_train(task, use_case, folder, lambda result: result))
+        return list(_train(task, use_case, folder, lambda result: result, fits or {}))
     with packing.open() as store:
-        return list(_train(task, use_case, folder, partial(_pack, store)))
+        return list(_train(task, use_case, folder, partial(_pack, store), fits or {}))
 
 
 def _train(
-    task: TrainingTask, use_case: AnyUseCase, folder: str, place: Callable[[pa.Table], pa.Table]
+    task: TrainingTask,
+    use_case: AnyUseCase,
+    folder: str,
+    place: Callable[[pa.Table], pa.Table],
+    fits: Mapping[str, str],
 ) -> Iterator[TrainedShard]:
+    train = cache(partial(_train_function, use_case, fits))
     left = 0.0  # of what the shards before were allowed
     for number, shard in enumerate(task.shards):
         allowance = Allowance(task.core_seconds[number] + left) if task.core_seconds else None
-        result = shape_of(use_case).train_shard(
+        result = train(shard.partition)(
             read_parquet(shard.path),
             use_case,
             partition=shard.partition,
@@ -117,6 +129,13 @@ def _train(
         )
         yield _leave(place(result), shard, folder)
         left = allowance.left if allowance else 0.0
+
+
+def _train_function(use_case: AnyUseCase, fits: Mapping[str, str], partition: str) -> TrainShard:
+    """What trains the shards of one partition: with its pooled fits, where it has some."""
+    if partition not in fits:
+        return shape_of(use_case).train_shard
+    return partial(train_shard, pooled=read_fits(fits[partition]))
 
 
 def _leave(result: pa.Table, shard: Shard, folder: str) -> TrainedShard:

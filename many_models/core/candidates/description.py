@@ -14,7 +14,7 @@ from many_models.core.candidates.options import RidgeOptions
 from many_models.core.dotted_path import find_callable, make_estimator
 from many_models.core.named_estimator import NamedEstimator, check_names
 
-BASELINE = "seasonal_naive"
+BASELINE, POOLED = "seasonal_naive", "pooled"
 BUILT_IN = (
     BASELINE,
     "mean",
@@ -28,6 +28,7 @@ BUILT_IN = (
     "croston",
     "sba",
     "tsb",
+    POOLED,
 )
 RESERVED = ("ensemble_median", "ensemble_weighted")
 
@@ -93,6 +94,11 @@ def check_candidates(candidates: Sequence[ForecastCandidate]) -> None:
     """
     check_names(candidates, BASELINE)
     for place, candidate in enumerate(candidates):
+        as_pooled = candidate.name == POOLED, candidate.estimator == POOLED
+        if any(as_pooled) and not all(as_pooled):
+            raise ValueError(
+                f"candidates.{place}: {POOLED!r} is the name of {POOLED!r} and no other"
+            )
         if candidate.name in RESERVED or candidate.name == BASELINE != candidate.estimator:
             raise ValueError(
                 f"candidates.{place}: {candidate.name!r} is a name of the platform's own; give "

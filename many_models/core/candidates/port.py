@@ -77,6 +77,17 @@ Candidate = Callable[[Sample], FittedCandidate]
 """Fits on one group's past; raises where it cannot."""
 
 
+@dataclass(frozen=True)
+class Foretold:
+    """A forecast (H,) that was made before, for many groups at once; a backtest judges it."""
+
+    values: Floats
+    memory: int = 0
+
+    def predict(self, outlook: Outlook) -> Floats:
+        return self.values
+
+
 def forecast(fitted: FittedCandidate, outlook: Outlook, floor: float | None) -> Floats:
     """Forecast (H,), nowhere below ``floor``: what a backtest judges and what is served alike.
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
+from many_models.core.candidates.booster import StoredBooster
 from many_models.core.candidates.effects import Effect
 from many_models.core.candidates.port import Outlook, Sample
 from many_models.core.dataset import Floats
-
-if TYPE_CHECKING:
-    from lightgbm import Booster
 
 TREES = 60
 SETTINGS: dict[str, Any] = {
@@ -32,34 +27,17 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class GradientBoosting:
-    """LightGBM trees; pickled as their compressed text, which is parsed at the first prediction."""
+class GradientBoosting(StoredBooster):
+    """LightGBM trees on the features of the periods ahead."""
 
     memory = 0
 
-    def __init__(self, booster: Booster) -> None:
-        self._booster: Booster | None = booster
-        self._text: tuple[bytes, int] | None = None
-
     def predict(self, outlook: Outlook) -> Floats:
-        if self._booster is None:
-            self._booster = _parse_booster(*self.__getstate__())
-        return np.asarray(self._booster.predict(outlook.x, num_threads=1), dtype=np.float64)
+        return self.predict_rows(outlook.x)
 
     def effects(self, sample: Sample, names: Sequence[str]) -> list[Effect]:
-        if self._booster is None:
-            self._booster = _parse_booster(*self.__getstate__())
-        gains = self._booster.feature_importance("gain").tolist()
-        return [Effect("gain", name, gain) for name, gain in zip(names, gains, strict=True)]
-
-    def __getstate__(self) -> tuple[bytes, int]:
-        if self._text is None:
-            assert self._booster is not None  # there is a booster, or its text, or both
-            self._text = _write_booster(self._booster)
-        return self._text
-
-    def __setstate__(self, text: tuple[bytes, int]) -> None:
-        self._booster, self._text = None, text
+        gains = zip(names, self.gains(), strict=True)
+        return [Effect("gain", name, gain) for name, gain in gains]
 
 
 def fit_gradient_boosting(sample: Sample) -> GradientBoosting:
@@ -70,15 +48,3 @@ def fit_gradient_boosting(sample: Sample) -> GradientBoosting:
     # Kept as it is: LightGBM would write the trees out and read them back in.
     trees = lightgbm.train(SETTINGS, data, TREES, keep_training_booster=True)
     return GradientBoosting(trees)
-
-
-def _write_booster(booster: Booster) -> tuple[bytes, int]:
-    text = booster.model_to_string().encode()
-    return pa.compress(text, codec="zstd", asbytes=True), len(text)
-
-
-def _parse_booster(compressed: bytes, length: int) -> Booster:
-    from lightgbm import Booster
-
-    text = pa.decompress(compressed, decompressed_size=length, codec="zstd", asbytes=True)
-    return Booster(model_str=text.decode())

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from many_models.core.candidates.catalogue import CANDIDATES, find_candidate, make_candidate
-from many_models.core.candidates.description import BUILT_IN, ForecastCandidate
+from many_models.core.candidates.description import BUILT_IN, POOLED, ForecastCandidate
 from many_models.core.candidates.port import Outlook, Sample
 from many_models.core.dataset import Floats
 from many_models.core.model import load_model
@@ -137,7 +137,7 @@ def test_intermittent_demand_is_not_negative(name: str) -> None:
 
 
 def test_every_candidate_that_a_use_case_may_name_exists() -> None:
-    assert set(CANDIDATES) == set(BUILT_IN)
+    assert {*CANDIDATES, POOLED} == set(BUILT_IN)
 
 
 def test_a_name_means_what_the_use_case_describes_else_what_the_platform_has() -> None:
