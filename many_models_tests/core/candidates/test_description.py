@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from many_models.core.candidates.description import BUILT_IN, ForecastCandidate, check_candidates
+from many_models.core.candidates.description import (
+    BUILT_IN,
+    RESERVED,
+    ForecastCandidate,
+    check_candidates,
+)
+from many_models.core.candidates.ensemble import ENSEMBLES
 
 FOREST = {"estimator": "sklearn.ensemble.RandomForestRegressor", "with": {"n_estimators": 50}}
 LOG = {"name": "my_ridge", "estimator": "ridge", "with": {"log_target": True, "half_life": 180}}
@@ -63,3 +69,7 @@ def test_the_baseline_must_be_there_and_be_itself() -> None:
         check_candidates(_described("ridge"))
     with pytest.raises(ValueError, match=r"candidates.0: 'seasonal_naive' is a name of the"):
         check_candidates(_described({"name": "seasonal_naive", "estimator": "ridge"}))
+
+
+def test_no_candidate_may_be_called_like_an_ensemble() -> None:
+    assert set(RESERVED) == set(ENSEMBLES)
