@@ -200,11 +200,11 @@ def test_a_real_pipeline_of_rows_trains_promotes_and_predicts_every_group(
     assert status.champions == status.promoted == 3
     assert (status.predictions, status.baseline_predictions) == (4 * 8, 8)
     assert status.last_origin == datetime(2024, 2, 13)
-    assert list(status.seconds) == ASSETS
+    assert list(status.seconds) == STAGES
     for asset, check in CHECKS:
         found = statuses(use_case, asset, check)
         assert found == dict.fromkeys(["EWR", "JFK"], "SUCCEEDED"), check
-    shown = {asset: _latest_metadata(instance, use_case, asset) for asset in ASSETS}
+    shown = {asset: _latest_metadata(instance, use_case, asset) for asset in STAGES}
     assert f"| {use_case.candidate_names[1]} | 3 |" in shown["trained_models"]["ledger"]
     assert "too_few_rows" in shown["trained_models"]["ledger"]
     assert "baseline" in shown["predictions"]["examples"]
