@@ -113,8 +113,9 @@ class Grocery:
 
     def step(self, name: str, candidates: Sequence[str] | None, ensembles: bool) -> Step:
         """``candidates`` beside the baseline; None is auto."""
-        names = None if candidates is None else (BASELINE, *candidates)
-        use_case = self.use_case.model_copy(update={"candidates": names, "ensembles": ensembles})
+        settings = self.use_case.model_dump(mode="json", by_alias=True)
+        settings["candidates"] = "auto" if candidates is None else [BASELINE, *candidates]
+        use_case = UseCase.model_validate({**settings, "ensembles": ensembles})
         past = self.rows.filter(pc.field(use_case.time.column) <= self._moment(self.through))
         started = time.process_time()
         trained = train_shard(past, use_case, partition="", trained_through=self.through)
