@@ -430,7 +430,7 @@ def test_the_moment_of_training_is_the_period_it_falls_in() -> None:
     assert row["trained_through"] == datetime(2024, 5, 29)
 
 
-def _pooled_rows(**fields: Any) -> list[dict[str, Any]]:
+def _pooled_rows(*candidates: str) -> list[dict[str, Any]]:
     """Ledger rows of a partition whose groups are too noisy for models of their own."""
     given = partitions.USE_CASE.model_dump(mode="json", exclude_unset=True, by_alias=True)
     use_case = UseCase.model_validate({**given, **fields})
@@ -453,8 +453,7 @@ def test_the_pooled_model_is_a_candidate_that_groups_choose() -> None:
 
 
 def test_the_pooled_model_may_be_a_member_of_an_ensemble() -> None:
-    candidates = ("seasonal_naive", "mean", "median", "pooled")
-    rows = _pooled_rows(candidates=candidates)
+    rows = _pooled_rows("seasonal_naive", "mean", "median", "pooled")
     combined = [row for row in rows if row["candidate"].startswith("ensemble")]
     assert combined
     members = _model(combined[0]).fitted.members  # type: ignore[attr-defined]

@@ -96,9 +96,7 @@ def check_candidates(candidates: Sequence[ForecastCandidate]) -> None:
     for place, candidate in enumerate(candidates):
         as_pooled = candidate.name == POOLED, candidate.estimator == POOLED
         if any(as_pooled) and not all(as_pooled):
-            raise ValueError(
-                f"candidates.{place}: {POOLED!r} is the name of {POOLED!r} and no other"
-            )
+            raise ValueError(f"candidates.{place}: only {POOLED!r} itself has the name {POOLED!r}")
         if candidate.name in RESERVED or candidate.name == BASELINE != candidate.estimator:
             raise ValueError(
                 f"candidates.{place}: {candidate.name!r} is a name of the platform's own; give "

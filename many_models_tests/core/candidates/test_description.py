@@ -73,3 +73,12 @@ def test_the_baseline_must_be_there_and_be_itself() -> None:
 
 def test_no_candidate_may_be_called_like_an_ensemble() -> None:
     assert set(RESERVED) == set(ENSEMBLES)
+
+
+@pytest.mark.parametrize(
+    "given", [{"name": "pooled", "estimator": "ridge"}, {"name": "mine", "estimator": "pooled"}]
+)
+def test_the_pooled_model_goes_by_its_own_name(given: dict[str, str]) -> None:
+    check_candidates(_described("seasonal_naive", "pooled"))
+    with pytest.raises(ValueError, match=r"candidates.1: only 'pooled' itself has the name"):
+        check_candidates(_described("seasonal_naive", given))

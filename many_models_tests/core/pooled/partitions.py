@@ -18,12 +18,20 @@ from many_models_tests.fakes import Columns, make_series, make_shard, make_use_c
 
 DAYS, HORIZON = 120, 7
 START, END = "2024-01-01", np.datetime64("2024-04-29")
-USE_CASE = make_use_case(
-    candidates=["seasonal_naive", "mean", "pooled"],
-    features={"known": [{"name": "promo", "fill": "zero"}], "static": ["region"]},
-    validation={"min_observations": 40, "levels": [0.8]},
-    prediction_floor=0,
-)
+CANDIDATES = ["seasonal_naive", "mean", "pooled"]
+
+
+def use_case_of(*candidates: str) -> UseCase:
+    """The partition's use case, with other candidates."""
+    return make_use_case(
+        candidates=list(candidates),
+        features={"known": [{"name": "promo", "fill": "zero"}], "static": ["region"]},
+        validation={"min_observations": 40, "levels": [0.8]},
+        prediction_floor=0,
+    )
+
+
+USE_CASE = use_case_of(*CANDIDATES)
 ORIGIN = int(USE_CASE.frequency.to_period(np.array([END]))[0])
 
 Groups = Mapping[Any, Columns]
