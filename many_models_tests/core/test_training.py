@@ -432,8 +432,7 @@ def test_the_moment_of_training_is_the_period_it_falls_in() -> None:
 
 def _pooled_rows(*candidates: str) -> list[dict[str, Any]]:
     """Ledger rows of a partition whose groups are too noisy for models of their own."""
-    given = partitions.USE_CASE.model_dump(mode="json", exclude_unset=True, by_alias=True)
-    use_case = UseCase.model_validate({**given, **fields})
+    use_case = partitions.use_case_of(*candidates or partitions.CANDIDATES)
     shard = make_shard(use_case, partitions.GROUPS)
     table = train_shard(
         shard, use_case, partition="p", trained_through=partitions.END, pooled=partitions.fits()
