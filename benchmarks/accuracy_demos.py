@@ -29,15 +29,16 @@ import many_models
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.demo import load_demo_source
 from many_models.adapters.sources.flights import load_flights_source
-from many_models.core.dataset import Floats
+from many_models.core.arrays import Floats
+from many_models.core.forecast.scoring import score_shard
+from many_models.core.forecast.training import train_shard
+from many_models.core.forecast.use_case import BASELINE, UseCase
 from many_models.core.lake_schema import raw_columns
-from many_models.core.scoring import Champion, score_shard
+from many_models.core.scoring import Champion
 from many_models.core.tabular.training import train_shard as train_rows
 from many_models.core.tabular.use_case import TabularUseCase
-from many_models.core.training import train_shard
-from many_models.core.use_case import BASELINE, UseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import parse_use_case
-from many_models.core.use_case_shape import AnyUseCase
 
 LEVELS = ("mean", "median")
 SMOOTHING = ("theta", "optimized_theta", "ces", "ets")

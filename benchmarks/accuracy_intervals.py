@@ -18,12 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from report import parse_arguments
 
+from many_models.core.forecast.model import load_model
+from many_models.core.forecast.scoring import score_shard
+from many_models.core.forecast.training import train_shard
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
-from many_models.core.model import dump_model, load_model
-from many_models.core.scoring import Champion, score_shard
+from many_models.core.payload import dump_payload
+from many_models.core.scoring import Champion
 from many_models.core.simulation import SimulatedSales
-from many_models.core.training import train_shard
-from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import parse_use_case
 
 USE_CASE = """
@@ -90,8 +92,8 @@ def measure_season(season: Season) -> tuple[int, dict[str, dict[float, float]]]:
     refitted, less = {}, {}
     for key in keys:
         model, short = (load_model(ledger.loc[key, "payload"]) for ledger in (whole, shorter))
-        refitted[key] = Champion("", 1, dump_model(model)[0])
-        less[key] = Champion("", 1, dump_model(replace(model, fitted=short.fitted))[0])
+        refitted[key] = Champion("", 1, dump_payload(model)[0])
+        less[key] = Champion("", 1, dump_payload(replace(model, fitted=short.fitted))[0])
     promised = whole.loc[keys]
     backtest = {n: float(promised[f"coverage{name}"].mean()) for n, name in LEVELS.items()}
     found = (backtest, season.cover(refitted), season.cover(less))

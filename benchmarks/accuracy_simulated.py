@@ -19,12 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from report import parse_arguments
 
-from many_models.core.dataset import Floats
+from many_models.core.arrays import Floats
+from many_models.core.forecast.scoring import score_shard
+from many_models.core.forecast.training import train_shard
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
-from many_models.core.scoring import Champion, score_shard
+from many_models.core.scoring import Champion
 from many_models.core.simulation import SimulatedSales
-from many_models.core.training import train_shard
-from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import parse_use_case
 
 USE_CASE = """

@@ -26,8 +26,8 @@ from many_models.cli_gc import gc
 from many_models.cli_new import new
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
+from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case
-from many_models.core.use_case_shape import AnyUseCase
 from many_models.progress import show_progress, stderr_to
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from many_models.core.registration import (
     ModelVersion,
 )
 from many_models.core.rollback import BASELINE, ChampionChange, Rollback, RollbackPlan
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 if TYPE_CHECKING:
     from many_models.adapters.registry.mlflow_registry import MlflowRegistry

@@ -12,7 +12,7 @@ import click
 from many_models import settings
 from many_models.cli_table import as_table
 from many_models.cli_use_case import UseCaseFile
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 COLUMNS = ("member", "effect", "feature", "class", "value", "standardised", "share")
 

@@ -18,7 +18,7 @@ import click
 
 from many_models import settings
 from many_models.cli_use_case import UseCaseFile
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.progress import show_progress
 
 if TYPE_CHECKING:

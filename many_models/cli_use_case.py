@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from many_models import settings
+from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case
-from many_models.core.use_case_shape import AnyUseCase
 
 
 class UseCaseFile(click.ParamType[AnyUseCase]):

@@ -8,8 +8,8 @@ import dagster as dg
 
 from many_models import settings
 from many_models.core.errors import UseCaseError
+from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import find_use_case_files, load_use_case
-from many_models.core.use_case_shape import AnyUseCase
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
 

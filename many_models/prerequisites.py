@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from many_models import settings
 from many_models.core.errors import LakeError, PrerequisiteError
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 Examination = Callable[[], object]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from many_models.core.errors import UseCaseError
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 HOME = "MANY_MODELS_HOME"
 LAKE = "MANY_MODELS_LAKE"

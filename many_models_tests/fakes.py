@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
-from many_models.core.use_case import UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 Columns = Mapping[str, Sequence[Any]]
 

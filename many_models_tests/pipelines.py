@@ -15,7 +15,7 @@ from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.adapters.results.store import ResultStore
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.group import GroupedPartition, group_partitions
 from many_models.steps.judge import PartitionVerdict, judge_partitions
 from many_models.steps.ledger import Run

@@ -14,11 +14,11 @@ from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.simulated import load_simulated_source
 from many_models.cli_new import new
 from many_models.core.errors import ManyModelsError, SourceError, UseCaseError
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
 from many_models.core.simulation import SimulatedSales
 from many_models.core.tabular.training import train_shard
 from many_models.core.tabular.use_case import TabularUseCase
-from many_models.core.use_case import UseCase
 from many_models.core.use_case_file import load_use_case
 from many_models.steps.ingest import query_of
 from many_models_tests.core.tabular.rows import last_day, make_route, shard_of

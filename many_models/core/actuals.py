@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.shapes import shape_of
-from many_models.core.use_case import UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 PLACE, FOUND = "place in time", "rows found"  # no column of a source can be called so
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from many_models.core.dataset import Problem
+from many_models.core.failure import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from many_models.core.candidates.effects import EffectKind
-from many_models.core.dataset import Floats
+from many_models.core.arrays import Floats
+from many_models.core.forecast.candidates.effects import EffectKind
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.core.candidates.effects import Effect, EffectKind, Explained
-from many_models.core.candidates.ensemble import Ensemble
-from many_models.core.candidates.port import FittedCandidate, Sample
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.forecast.candidates.effects import Effect, EffectKind, Explained
+from many_models.core.forecast.candidates.ensemble import Ensemble
+from many_models.core.forecast.candidates.port import FittedCandidate, Sample
+from many_models.core.use_case import AnyUseCase
 
 FEATURES_MAX = 50
 """Effects of features kept of one model; what it is made of is kept whole."""

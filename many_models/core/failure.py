@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-
-from many_models.core.dataset import Problem
+from dataclasses import dataclass
 
 TRACEBACK_LENGTH = 2_000  # its end, which says where and what
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a group cannot be used: a stable reason for queries, a sentence for people.
+
+    ``traceback`` is the text of one, where an exception was the cause.
+    """
+
+    reason: str
+    error: str
+    traceback: str | None = None
 
 
 def describe_error(reason: str, error: Exception) -> Problem:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from many_models.core.dataset import Ints
+from many_models.core.arrays import Ints
 
 Outcome = TypeVar("Outcome")
 

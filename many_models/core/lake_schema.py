@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 WINDOW = "window"
 SHARD_COLUMNS = ("partition", "shard", "shard_groups", "data_through")

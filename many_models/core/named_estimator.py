@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from many_models.core.dotted_path import EstimatorPath
 from many_models.core.section import Section
-from many_models.core.use_case_shape import Identifier
+from many_models.core.use_case import Identifier
 
 
 class NamedEstimator(Section):

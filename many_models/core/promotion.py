@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from many_models.core.use_case import BASELINE
-from many_models.core.use_case_shape import PromotionRules
+from many_models.core.forecast.use_case import BASELINE
+from many_models.core.use_case import PromotionRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from many_models.core import ledger, metrics, model, scoring, training
 from many_models.core.cost import Allowance
+from many_models.core.forecast import ledger, metrics, model, scoring, training
 from many_models.core.scoring import Champion
 from many_models.core.tabular import ledger as tabular_ledger
 from many_models.core.tabular import metrics as tabular_metrics
 from many_models.core.tabular import model as tabular_model
 from many_models.core.tabular import scoring as tabular_scoring
 from many_models.core.tabular import training as tabular_training
-from many_models.core.use_case_shape import AnyUseCase, ProblemName
+from many_models.core.use_case import AnyUseCase, ProblemName
 
 
 class Model(Protocol):

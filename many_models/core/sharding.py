@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from many_models.core.dataset import Ints
+from many_models.core.arrays import Ints
 from many_models.core.keys import group_key, partition_of_hash, partition_of_value
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 ROWS_A_SHARD = 200_000
 GROUPS_A_SHARD = 100

@@ -1,221 +1,209 @@
-"""The use case of a forecast: one problem, described in one YAML file.
+"""What every use case has, whatever its problem: source, group keys, target, rules.
 
-Only the description lives here, with every rule about what may stand in the file. Reading it is
-``load_use_case``; acting on it is everybody else's work. What all shapes of problems share is in
-``use_case_shape``.
+Here belong the parts of the file that all shapes share, and the rules about their columns. What a
+forecast adds is in ``use_case``, what regression and classification add in ``tabular.use_case``.
 """
 
 from __future__ import annotations
 
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Set
-from functools import cached_property
+from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from many_models.core.candidates.description import (
-    BASELINE,
-    POOLED,
-    ForecastCandidate,
-    check_candidates,
-)
-from many_models.core.frequency import Frequency, FrequencyCode
-from many_models.core.public_holidays import FAMILIES as FAMILIES_WITH_HOLIDAYS
-from many_models.core.public_holidays import check_region
-from many_models.core.reserved_columns import RESULT_COLUMNS
+from many_models.core.frequency import Frequency
+from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
 from many_models.core.section import Section
-from many_models.core.use_case_shape import (
-    AnyUseCase,
-    Identifier,
-    PromotionRules,
-    RowTime,
-    UseCaseName,
-)
-from many_models.core.validation import MetricName, Validation
 
-__all__ = [
-    "BASELINE",
-    "POOLED",
-    "AnyUseCase",
-    "Identifier",
-    "PromotionRules",
-    "UseCase",
-    "UseCaseName",
-    "as_identifier",
-]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+ProblemName = Literal["forecast", "regression", "classification"]
 
 
-class Time(RowTime):
-    frequency: FrequencyCode
+class Source(Section):
+    """Where the data comes from.
 
-
-class KnownFeature(Section):
-    """A feature whose future is known, and how a period without a row gets its value."""
-
-    name: Identifier
-    fill: Literal["last", "zero"] = "last"
-
-
-class Features(Section):
-    """Columns beside the target.
-
-    Known features have values for the future too (rows whose target is null); past-only features
-    enter as lags no younger than the horizon; static features are carried as tags of the model.
-    ``holidays`` is the region whose public holidays matter: a country's code such as US, or DE-BY.
+    ``query`` is a SELECT with the bound parameters ``:window_start`` and ``:window_end`` (half
+    open); ``table`` is short for the plain query of one table.
     """
 
-    known: tuple[KnownFeature, ...] = ()
-    past: tuple[Identifier, ...] = ()
-    static: tuple[Identifier, ...] = ()
-    holidays: str | None = None
-
-    @field_validator("holidays", mode="before")
-    @classmethod
-    def _norway_is_no_truth_value(cls, value: object) -> object:
-        return "NO" if value is False else value
-
-    @field_validator("holidays")
-    @classmethod
-    def _holidays_are_known(cls, value: str | None) -> str | None:
-        if value is not None:
-            check_region(value)
-        return value
-
-    @field_validator("known", mode="before")
-    @classmethod
-    def _names_are_short_for_features(cls, value: object) -> object:
-        if isinstance(value, (list, tuple)):
-            return [{"name": item} if isinstance(item, str) else item for item in value]
-        return value
-
-    @property
-    def known_names(self) -> tuple[str, ...]:
-        return tuple(feature.name for feature in self.known)
-
-
-class PooledModels(Section):
-    """One model over all groups of a partition: a candidate of each, and what young ones have.
-
-    It is made where ``candidates`` name it or are ``auto``.
-    """
-
-    groups_min: Annotated[int, Field(ge=2)] = Field(
-        default=10, description="a partition of fewer groups gets none"
+    url: str = Field(
+        min_length=1, description="database URL; ${NAME} is taken from the environment"
     )
-    rows: Annotated[int, Field(ge=1_000)] = Field(
-        default=100_000, description="that it learns from, about; they bound memory and seconds"
-    )
-
-
-class UseCase(AnyUseCase):
-    """A forecast: source, group keys, target over time, features, candidates and rules."""
-
-    problem: Literal["forecast"] = "forecast"
-    time: Time
-    horizon: Annotated[int, Field(ge=1, le=10_000)]
-    gaps: Literal["zero", "missing"]
-    prediction_floor: float | None = None
-    features: Features = Features()
-    candidates: Annotated[tuple[ForecastCandidate, ...], Field(min_length=1)] | None = Field(
-        default=None, description="auto when absent: chosen for each group by its series"
-    )
-    ensembles: bool = True
-    pooled: PooledModels = PooledModels()
-    seconds_per_group: Annotated[float, Field(gt=0)] = Field(
-        default=1.0, description="nominal core-seconds that candidates: auto may spend on a group"
-    )
-    validation: Validation = Validation()
-
-    @field_validator("candidates", mode="before")
-    @classmethod
-    def _auto_is_the_default(cls, value: object) -> object:
-        return None if value == "auto" else value
+    query: str | None = None
+    table: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")] | None = None
+    window: Literal["daily", "weekly", "monthly"] = "daily"
+    start: date
+    end: date | None = Field(default=None, description="last day of the data; open when absent")
 
     @model_validator(mode="after")
-    def _parts_fit_together(self) -> Self:
-        if self.promotion.min_score is not None:
-            raise ValueError("promotion.min_score: lower scores are better here; give max_score")
-        if self.features.holidays and self.frequency.family not in FAMILIES_WITH_HOLIDAYS:
-            code = self.time.frequency
-            raise ValueError(f"features.holidays: frequency {code!r} has no days; leave them away")
-        if self.candidates is not None:
-            check_candidates(self.candidates)
+    def _one_way_to_read(self) -> Self:
+        if (self.query is None) == (self.table is None):
+            raise ValueError("give either query or table, not both or neither")
+        if self.query is not None:
+            missing = [p for p in (":window_start", ":window_end") if p not in self.query]
+            if missing:
+                raise ValueError(f"query lacks {' and '.join(missing)}: it must select one window")
+        if self.end is not None and self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
         return self
 
-    def wants_pooled(self, groups: int) -> bool:
-        """Whether a partition of so many groups gets a pooled model."""
-        asked_for = self.candidates is None or POOLED in self.candidate_names
-        return asked_for and groups >= self.pooled.groups_min
 
-    @cached_property
+class Partitioning(Section):
+    """Dagster's partitions: a key column's values (``by``), or hash buckets (``hash``)."""
+
+    by: Identifier | None = None
+    hash: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_split(self) -> Self:
+        if (self.by is None) == (self.hash is None):
+            raise ValueError("give either by (a key column) or hash (a number of buckets)")
+        return self
+
+
+class RowTime(Section):
+    """The column that tells when a row happened."""
+
+    column: Identifier
+
+
+class PromotionRules(Section):
+    """The business rules; a model qualifies when all that are given hold.
+
+    Shares and margins are fractions: ``beat_baseline_by: 0.05`` asks for a score at least 5% lower,
+    or 5% higher where higher scores are better; ``min_score`` is for those.
+    """
+
+    max_score: Annotated[float, Field(gt=0)] | None = None
+    min_score: float | None = None
+    beat_baseline_by: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    beat_champion_by: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    min_coverage: Annotated[float, Field(ge=0, le=1)] | None = None
+    min_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class AnyUseCase(Section, ABC):
+    """A use case of any shape: what extracting, grouping, registering and storing need to know."""
+
+    name: UseCaseName
+    description: str = ""
+    problem: ProblemName
+    source: Source
+    keys: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=8)]
+    partitioning: Partitioning
+    time: RowTime
+    target: Identifier
+    core_minutes: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="what a run may spend on training; groups whose turn comes later are skipped",
+    )
+    promotion: PromotionRules = PromotionRules()
+
+    @model_validator(mode="after")
+    def _columns_are_distinct(self) -> Self:
+        seen: set[str] = set()
+        for path, column in self.column_roles:
+            name = column.lower()  # databases and Spark take no notice of case
+            if name in seen:
+                raise ValueError(f"{path}: column {column!r} is used twice; each has one role")
+            carried = column in (*self.keys, *self.static_columns, *self.row_id_columns)
+            if name in (self.result_columns if carried else LAKE_COLUMNS):
+                raise ValueError(
+                    f"{path}: the platform has a column {column!r} of its own; rename yours in "
+                    f"source.query, such as {column} AS my_{column}"
+                )
+            seen.add(name)
+        return self
+
+    @model_validator(mode="after")
+    def _partitioned_by_a_key(self) -> Self:
+        by = self.partitioning.by
+        if by is not None and by not in self.keys:
+            raise ValueError(f"partitioning.by: {by!r} is not one of the keys {list(self.keys)}")
+        return self
+
+    @property
+    @abstractmethod
     def frequency(self) -> Frequency:
-        return Frequency(self.time.frequency)
+        """Length of the periods by which data is over, and by which predictions are made."""
 
     @property
-    def step(self) -> int:
-        """Periods between the origins of two backtest folds."""
-        return self.validation.step or self.horizon
+    @abstractmethod
+    def periods_ahead(self) -> int:
+        """Periods after an origin that are predicted."""
 
     @property
+    @abstractmethod
+    def planned_periods(self) -> int:
+        """Periods ahead of which the source may hold rows without a target."""
+
+    @property
+    @abstractmethod
+    def metric(self) -> str:
+        """The metric that candidates are chosen and judged by."""
+
+    @property
+    @abstractmethod
+    def higher_is_better(self) -> bool:
+        """Whether a higher score by ``metric`` is the better one."""
+
+    @property
+    @abstractmethod
+    def baseline(self) -> str:
+        """Name of the candidate that every other must beat."""
+
+    @property
+    @abstractmethod
+    def candidate_names(self) -> tuple[str, ...]:
+        """Names of the candidates; none where each group gets its own."""
+
+    @property
+    @abstractmethod
     def numeric_columns(self) -> tuple[str, ...]:
-        return (self.target, *self.features.known_names, *self.features.past)
+        """Columns that hold numbers, the target among them where it is one."""
 
     @property
+    @abstractmethod
     def text_columns(self) -> tuple[str, ...]:
-        return self.features.static
+        """Columns beside the keys that hold text."""
 
     @property
-    def static_columns(self) -> tuple[str, ...]:
-        return self.features.static
+    @abstractmethod
+    def column_roles(self) -> list[tuple[str, str]]:
+        """Each column with the field of this file that names it, keys and time first."""
 
     @property
     def result_columns(self) -> Set[str]:
-        rules = self.validation
-        return RESULT_COLUMNS.union(rules.bound_columns, rules.coverage_columns)
+        """Columns of the result tables, in lower case, that no column carried there may be."""
+        return RESULT_COLUMNS
+
+    @property
+    def static_columns(self) -> tuple[str, ...]:
+        """Columns with one value a group, which its model and its ledger rows carry."""
+        return ()
+
+    @property
+    def row_id_columns(self) -> tuple[str, ...]:
+        """Columns that, with keys and time, tell one row from another."""
+        return ()
 
     @property
     def unknown_ahead(self) -> tuple[str, ...]:
-        return (self.target, *self.features.past)
+        """Columns that are known only when a period is over."""
+        return (self.target,)
 
     @property
-    def periods_ahead(self) -> int:
-        return self.horizon
+    def target_is_number(self) -> bool:
+        return self.target in self.numeric_columns
 
     @property
-    def planned_periods(self) -> int:
-        """The horizon where features are known in the future: rows of these are without target."""
-        return self.horizon if self.features.known else 0
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the source must give."""
+        return tuple(column for _, column in self.column_roles)
 
-    @property
-    def metric(self) -> MetricName:
-        return self.validation.metric
-
-    @property
-    def higher_is_better(self) -> bool:
-        return False
-
-    @property
-    def baseline(self) -> str:
-        return BASELINE
-
-    @property
-    def candidate_names(self) -> tuple[str, ...]:
-        return tuple(candidate.name for candidate in self.candidates or ())
-
-    @property
-    def column_roles(self) -> list[tuple[str, str]]:
-        return [
-            *(("keys", name) for name in self.keys),
-            ("time.column", self.time.column),
-            ("target", self.target),
-            *(("features.known", name) for name in self.features.known_names),
-            *(("features.past", name) for name in self.features.past),
-            *(("features.static", name) for name in self.features.static),
-        ]
-
-
-def as_identifier(text: str) -> str:
-    """Nearest valid use case name to any text."""
-    name = re.sub(r"[^a-z0-9_]+", "_", text.lower()).strip("_")[:40]
-    return name if name[:1].isalpha() else f"use_case_{name}"[:40]
+    def table(self, suffix: str) -> str:
+        """Name of one of this use case's tables in the result store."""
+        return f"{self.name}_{suffix}"

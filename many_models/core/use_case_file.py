@@ -11,9 +11,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from many_models.core.errors import UseCaseError
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.tabular.use_case import TabularUseCase
-from many_models.core.use_case import UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 SHAPES: dict[str, type[AnyUseCase]] = {
     "forecast": UseCase,

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.core.closeup import CloseUp
-from many_models.core.dataset import Floats, Ints
+from many_models.core.arrays import Floats, Ints
+from many_models.core.forecast.closeup import CloseUp
+from many_models.core.forecast.ledger import ForecastOutcome
+from many_models.core.forecast.scoring import score_shard
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.keys import group_key
-from many_models.core.ledger import GroupOutcome
-from many_models.core.scoring import Champion, score_shard
-from many_models.core.use_case import UseCase
+from many_models.core.scoring import Champion
 
 WORST = 3
 
@@ -50,13 +51,13 @@ def find_worst(
 
 
 def keep_worst(
-    outcomes: Sequence[GroupOutcome],
+    outcomes: Sequence[ForecastOutcome],
     table: pa.Table,
     offsets: Ints,
     use_case: UseCase,
     *,
     origin: np.datetime64,
-) -> list[GroupOutcome]:
+) -> list[ForecastOutcome]:
     """A shard's outcomes, with close-ups of the worst groups only; these get their forecast.
 
     ``table`` holds the groups' rows, delimited by ``offsets`` (G + 1).
@@ -76,8 +77,8 @@ def keep_worst(
 
 
 def _with_close_up(
-    outcome: GroupOutcome, forecast: Floats | None, *, is_kept: bool
-) -> GroupOutcome:
+    outcome: ForecastOutcome, forecast: Floats | None, *, is_kept: bool
+) -> ForecastOutcome:
     training = outcome.training
     if training is None or training.closeup is None:
         return outcome
@@ -90,7 +91,7 @@ def _with_close_up(
 
 def _forecast(
     parts: Sequence[pa.Table],
-    outcomes: Sequence[GroupOutcome],
+    outcomes: Sequence[ForecastOutcome],
     use_case: UseCase,
     origin: np.datetime64,
 ) -> dict[tuple[str, ...], Floats]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from many_models.core.actuals import accuracy_schema
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
 from many_models.defs.resources import LakeResource, StoreResource

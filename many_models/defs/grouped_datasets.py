@@ -6,7 +6,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from many_models.core.lake_schema import grouped_schema
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions

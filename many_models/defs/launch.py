@@ -11,7 +11,7 @@ import dagster as dg
 from many_models import settings
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError, UseCaseError
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.defs.forecast_accuracy import MEASURED_THROUGH
 from many_models.defs.partitions import (
     available_before,

@@ -9,7 +9,7 @@ import numpy as np
 
 from many_models.core.errors import LakeError
 from many_models.core.frequency import WEEKDAYS
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.ingest import TimeWindow
 
 ORIGIN_WINDOWS = {

@@ -4,7 +4,7 @@ import warnings
 
 import dagster as dg
 
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.defs.forecast_accuracy import build_forecast_accuracy
 from many_models.defs.grouped_datasets import build_grouped_datasets, build_grouped_datasets_check
 from many_models.defs.jobs import build_jobs

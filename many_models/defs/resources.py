@@ -16,7 +16,7 @@ from many_models.adapters.results.store import ResultStore
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.spark.session import start_session
 from many_models.core.errors import RegistryError
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import Results
 
 

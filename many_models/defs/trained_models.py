@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.adapters.plots import plot_scores
-from many_models.core.use_case_shape import AnyUseCase, PromotionRules
+from many_models.core.use_case import AnyUseCase, PromotionRules
 from many_models.defs.asset_metadata import column_schema, describe_partitions
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions

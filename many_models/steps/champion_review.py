@@ -17,9 +17,9 @@ from pyspark.sql import SparkSession
 from many_models.adapters.lake.arrow_files import read_parquet
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.readable_registry import ReadableRegistry
-from many_models.core.backtest import fold_origins
+from many_models.core.forecast.backtest import fold_origins
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.registration import ModelVersion
-from many_models.core.use_case import UseCase
 from many_models.steps.group import read_shards
 from many_models.steps.score import by_partition, score_shards
 

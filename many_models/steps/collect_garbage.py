@@ -16,7 +16,7 @@ from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import RegistryError
 from many_models.core.registration import ModelVersion
 from many_models.core.retention import PackReview, choose_expendable
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from many_models.core.explanation import (
 )
 from many_models.core.keys import group_key, model_name, parse_group_key
 from many_models.core.registration import CANDIDATE_TAG
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import Results
 
 

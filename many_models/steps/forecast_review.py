@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.plots import ForecastExample
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.steps.group import read_shards
 from many_models.steps.results import Results
 

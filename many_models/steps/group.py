@@ -22,7 +22,7 @@ from many_models.adapters.spark.grouping import (
 from many_models.core.errors import LakeError
 from many_models.core.lake_schema import WINDOW
 from many_models.core.sharding import Shard
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 DIFFERS = "differs from raw"  # no column of a source can be called so
 

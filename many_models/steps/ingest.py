@@ -14,7 +14,7 @@ from many_models.adapters.lake.tables import Lake
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.core.lake_schema import WINDOW, raw_columns, raw_schema
 from many_models.core.sharding import partition_of
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 logger = logging.getLogger(__name__)
 

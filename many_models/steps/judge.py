@@ -16,13 +16,13 @@ from pyspark.sql import SparkSession
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import StoreError
+from many_models.core.forecast.use_case import POOLED, UseCase
 from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
 from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
 from many_models.core.shapes import shape_of
 from many_models.core.tabular.rivalry import Duel
 from many_models.core.tabular.use_case import TabularUseCase
-from many_models.core.use_case import POOLED, UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.champion_review import measure_champions
 from many_models.steps.results import Results
 from many_models.steps.row_rivals import compare_on_rows

@@ -13,7 +13,7 @@ from many_models import __version__
 from many_models.core.ledger import NOT_IN_LEDGER
 from many_models.core.registration import ModelVersion, RegistrationFailure
 from many_models.core.shapes import shape_of
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 from many_models.adapters.lake.tables import Lake
 from many_models.core.actuals import accuracy_schema, join_actuals
 from many_models.core.errors import StoreError
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.group import read_shards
 from many_models.steps.results import Results
 

@@ -28,9 +28,10 @@ from many_models.adapters.spark.pooled_work import (
     sample_task,
 )
 from many_models.adapters.spark.shards import Progress, run_tasks
-from many_models.core.backtest import fold_origins
+from many_models.core.forecast.backtest import fold_origins
+from many_models.core.forecast.pooled.model import load_pooled
+from many_models.core.forecast.use_case import BASELINE, POOLED, UseCase
 from many_models.core.keys import pooled_name
-from many_models.core.pooled.model import load_pooled
 from many_models.core.registration import (
     CANDIDATE_TAG,
     DAGSTER_RUN_TAG,
@@ -41,8 +42,7 @@ from many_models.core.registration import (
     ModelVersion,
 )
 from many_models.core.sharding import Shard
-from many_models.core.use_case import BASELINE, POOLED, UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.ledger import Run
 
 FIGURES = ("score", "baseline_score", "share_better", "coverage")

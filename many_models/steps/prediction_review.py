@@ -7,9 +7,9 @@ from datetime import datetime
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.plots import plot_forecasts
 from many_models.core.errors import UseCaseError
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.tabular.use_case import TabularUseCase
-from many_models.core.use_case import UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps import forecast_review
 from many_models.steps.forecast_review import Coverage, select_examples
 from many_models.steps.results import Results

@@ -15,7 +15,7 @@ from many_models.adapters.registry.promotion import promote
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import RegistryError
 from many_models.core.registration import DAGSTER_RUN_TAG, TRAINING_RUN_TAG, TRAINING_VERSION_TAG
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import Results
 
 

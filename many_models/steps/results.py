@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.adapters.results.store import ResultStore, Slice
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 logger = logging.getLogger(__name__)
 

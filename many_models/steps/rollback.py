@@ -38,7 +38,7 @@ from many_models.core.rollback import (
     plan_rollback,
     promotion_run,
 )
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import Results
 
 NAMES_SHOWN = 10

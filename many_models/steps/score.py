@@ -22,11 +22,11 @@ from many_models.adapters.spark.shard_work import (
     write_champions,
 )
 from many_models.adapters.spark.shards import Progress, run_tasks
-from many_models.core.pooled.stand_in import POOLED_KEY
+from many_models.core.forecast.pooled.stand_in import POOLED_KEY
 from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, ModelVersion
 from many_models.core.shapes import shape_of
 from many_models.core.sharding import Shard
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.group import read_shards
 from many_models.steps.results import Results
 

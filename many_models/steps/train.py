@@ -39,7 +39,7 @@ from many_models.core.registration import (
 )
 from many_models.core.shapes import Shape, shape_of
 from many_models.core.sharding import Shard, bundle_shards
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.explanations import stream_explanations
 from many_models.steps.group import read_manifest
 from many_models.steps.ledger import Run, write_ledger

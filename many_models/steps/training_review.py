@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 from many_models.adapters.lake.arrow_files import read_parquet
 from many_models.adapters.plots import BacktestExample, plot_backtests
 from many_models.adapters.spark.shard_work import TrainedShard
-from many_models.core.closeup import CLOSEUP, CloseUp
+from many_models.core.forecast.closeup import CloseUp
+from many_models.core.forecast.use_case import UseCase
+from many_models.core.ledger import CLOSEUP
 from many_models.core.shapes import shape_of
-from many_models.core.use_case import UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.core.worst_groups import find_worst
 
 SHOWN = 6

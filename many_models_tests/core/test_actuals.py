@@ -9,7 +9,7 @@ import pytest
 
 from many_models.core.actuals import accuracy_schema, join_actuals
 from many_models.core.shapes import shape_of
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models_tests.core.tabular.rows import make_flights
 from many_models_tests.fakes import make_shard, make_use_case
 

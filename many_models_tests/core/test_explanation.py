@@ -8,12 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from many_models.core.candidates.effects import Effect
-from many_models.core.candidates.ensemble import Ensemble
-from many_models.core.candidates.level import Level
-from many_models.core.candidates.port import FittedCandidate, Outlook, Sample
-from many_models.core.candidates.ridge import fit_ridge
-from many_models.core.dataset import Floats
+from many_models.core.arrays import Floats
 from many_models.core.explanation import (
     EFFECTS,
     EFFECTS_TYPE,
@@ -26,6 +21,11 @@ from many_models.core.explanation import (
     share_out,
     write_explanations,
 )
+from many_models.core.forecast.candidates.effects import Effect
+from many_models.core.forecast.candidates.ensemble import Ensemble
+from many_models.core.forecast.candidates.level import Level
+from many_models.core.forecast.candidates.port import FittedCandidate, Outlook, Sample
+from many_models.core.forecast.candidates.ridge import fit_ridge
 from many_models_tests.fakes import make_use_case
 
 USE_CASE = make_use_case()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from many_models.core.dataset import Ints
+from many_models.core.arrays import Ints
 from many_models.core.isolation import PERIODS_AT_ONCE, run_isolated
 
 

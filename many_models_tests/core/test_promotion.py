@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from many_models.core.forecast.use_case import PromotionRules
 from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
-from many_models.core.use_case import PromotionRules
 
 NAN = float("nan")
 GOOD = Challenger(

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from many_models.core import registration
+from many_models.core.forecast.ledger import training_schema
+from many_models.core.forecast.scoring import prediction_schema, scoring_schema
 from many_models.core.lake_schema import SHARD_COLUMNS, WINDOW
-from many_models.core.ledger import training_schema
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
-from many_models.core.scoring import prediction_schema, scoring_schema
 from many_models.core.shapes import shape_of
 from many_models.steps.judge import verdict_schema
 from many_models.steps.ledger import ledger_schema

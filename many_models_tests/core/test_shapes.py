@@ -4,9 +4,9 @@ from typing import Any, get_args
 
 import pytest
 
-from many_models.core.ledger import training_schema
+from many_models.core.forecast.ledger import training_schema
 from many_models.core.shapes import shape_of
-from many_models.core.use_case_shape import AnyUseCase, ProblemName
+from many_models.core.use_case import AnyUseCase, ProblemName
 from many_models_tests.core.tabular.rows import make_flights
 from many_models_tests.fakes import make_use_case
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from many_models.core.closeup import CLOSEUP
-from many_models.core.ledger import training_schema
-from many_models.core.model import load_model
-from many_models.core.training import train_shard
+from many_models.core.forecast.ledger import training_schema
+from many_models.core.forecast.model import load_model
+from many_models.core.forecast.training import train_shard
+from many_models.core.ledger import CLOSEUP
 from many_models.core.worst_groups import WORST, find_worst, shortfall
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
 

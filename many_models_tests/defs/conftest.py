@@ -21,10 +21,10 @@ from dagster._core.storage.asset_check_state import AssetCheckState
 from many_models import settings
 from many_models.adapters.registry import tables
 from many_models.adapters.registry.writer import WriterChoice
-from many_models.core.scoring import prediction_schema, scoring_schema
+from many_models.core.forecast.scoring import prediction_schema, scoring_schema
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.sharding import Shard
-from many_models.core.use_case import UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.defs.resources import (
     ChampionsResource,
     RegistryResource,

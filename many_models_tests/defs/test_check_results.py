@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
 from many_models.defs.partitions import group_partitions
 from many_models_tests.defs.conftest import RANGE_END, RANGE_START, Statuses

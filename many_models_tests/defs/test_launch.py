@@ -8,7 +8,7 @@ import pytest
 
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError, ManyModelsError, UseCaseError
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.defs import forecast_accuracy, launch, raw_data
 from many_models.defs.launch import FailedCheck, Launcher, RunReport, find_ranges
 from many_models.defs.pipeline import build_many_models_defs

@@ -19,8 +19,8 @@ from pyspark.sql import SparkSession
 
 from many_models import settings
 from many_models.adapters.results.store import ResultStore
-from many_models.core.use_case import UseCase
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.forecast.use_case import UseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.defs.launch import Launcher
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_champions, build_registry, build_resources

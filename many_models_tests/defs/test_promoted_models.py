@@ -9,7 +9,7 @@ import pytest
 
 from many_models.adapters.results.store import ResultStore
 from many_models.core.errors import RegistryError
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.defs.promoted_models import build_promoted_models, judge_champions
 from many_models.defs.resources import RegistryResource
 from many_models.steps.judge import verdict_schema

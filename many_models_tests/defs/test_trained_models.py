@@ -4,7 +4,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from many_models.core.use_case import PromotionRules
+from many_models.core.forecast.use_case import PromotionRules
 from many_models.defs.trained_models import (
     build_trained_models,
     count_statuses,

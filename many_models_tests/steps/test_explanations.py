@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from many_models.core.errors import RegistryError, UseCaseError
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 from many_models.steps.explanations import Explanation, read_explanation
 from many_models_tests.core.tabular.rows import make_flights, make_route
 from many_models_tests.fakes import make_series, make_use_case, noisy_weeks

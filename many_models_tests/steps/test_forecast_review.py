@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.steps.forecast_review import EXAMPLES, Coverage, count_coverage, select_examples
 from many_models_tests.fakes import Columns, make_series, make_use_case
 from many_models_tests.pipelines import Pipeline

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.steps.group import (
     Conservation,
     GroupedPartition,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from many_models.core.errors import StoreError
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.steps.champion_review import measure_champions
 from many_models.steps.judge import judge_partitions
 from many_models_tests.fakes import Columns, make_series, make_use_case, noisy_weeks

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from many_models.core.errors import StoreError
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.steps.measure_accuracy import OriginAccuracy, measure_origin
 from many_models_tests.fakes import make_series, make_use_case
 from many_models_tests.pipelines import Pipeline

@@ -14,9 +14,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.core.forecast.model import load_model
+from many_models.core.forecast.pooled.model import load_pooled
 from many_models.core.keys import pooled_name
-from many_models.core.model import load_model
-from many_models.core.pooled.model import load_pooled
 from many_models.core.registration import CHAMPION, PARTITION_KEY_TAG, POOLED_TAG
 from many_models.core.rollback import Rollback
 from many_models.steps.promote import find_unqualified

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from many_models.core.errors import RegistryError
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.registration import CHAMPION
 from many_models.core.rollback import Rollback
-from many_models.core.use_case import UseCase
 from many_models.steps.promote import PromotedPartition, find_unqualified, promote_partitions
 from many_models.steps.rollback import Selection, carry_out, plan
 from many_models_tests.fakes import make_series, make_use_case, noisy_weeks

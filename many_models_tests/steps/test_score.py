@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.steps.score import ScoredOrigin, by_partition
 from many_models_tests.fakes import Columns, make_series, make_use_case, noisy_weeks
 from many_models_tests.fakes_models import file_of, overwrite_payload

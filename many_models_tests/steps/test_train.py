@@ -19,10 +19,10 @@ import many_models
 from many_models.adapters.registry import tables
 from many_models.adapters.registry.packs import split_location
 from many_models.core.errors import LakeError
+from many_models.core.forecast.ledger import training_schema
+from many_models.core.forecast.model import load_model
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.keys import group_key
-from many_models.core.ledger import training_schema
-from many_models.core.model import load_model
-from many_models.core.use_case import UseCase
 from many_models.steps.ledger import ledger_schema
 from many_models_tests.fakes import (
     Columns,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from many_models.adapters.lake.delta_table import LakeTable
 from many_models.adapters.lake.run_folders import RunFolder, run_folder
 from many_models.core.lake_schema import SHARD_COLUMNS, WINDOW, grouped_schema, raw_schema
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 
 @dataclass(frozen=True)

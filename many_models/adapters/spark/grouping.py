@@ -20,7 +20,7 @@ from pyspark.sql import functions as sf
 
 from many_models.adapters.lake.delta_table import LakeFile, LakeTable, Snapshot
 from many_models.core.sharding import assign_shards, partition_of
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 logger = logging.getLogger(__name__)
 

@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
-from many_models.core.pooled.contender import PooledFits, fit_folds
-from many_models.core.pooled.model import dump_pooled, make_pooled_model
-from many_models.core.pooled.sampling import sample_rows
+from many_models.core.forecast.pooled.contender import PooledFits, fit_folds
+from many_models.core.forecast.pooled.model import make_pooled_model
+from many_models.core.forecast.pooled.sampling import sample_rows
+from many_models.core.forecast.use_case import UseCase
+from many_models.core.payload import dump_payload
 from many_models.core.sharding import Shard
-from many_models.core.use_case import UseCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def fit_task(task: FittingTask, use_case: UseCase, folder: str) -> PooledResult 
         partition=task.partition,
         data_through=task.data_through,
         fits=_write(pickle.dumps(fits), folder),
-        payload=_write(dump_pooled(model)[0], folder),
+        payload=_write(dump_payload(model)[0], folder),
         groups=fits.final.groups,
         rows=fits.final.rows,
         coverage=model.coverage,

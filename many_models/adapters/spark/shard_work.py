@@ -21,12 +21,12 @@ from many_models.adapters.spark.pooled_work import read_fits
 from many_models.core.cost import Allowance
 from many_models.core.errors import RegistryError
 from many_models.core.explanation import EFFECTS, write_explanations
+from many_models.core.forecast.training import train_shard
 from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion, StoredModel
 from many_models.core.scoring import Champion
 from many_models.core.shapes import TrainShard, shape_of
 from many_models.core.sharding import Shard
-from many_models.core.training import train_shard
-from many_models.core.use_case_shape import AnyUseCase
+from many_models.core.use_case import AnyUseCase
 
 _STORED = pa.struct([(field.name, pa.string()) for field in fields(StoredModel)])
 

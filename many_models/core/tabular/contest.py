@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from many_models.core.dataset import Flags, Ints, Problem
-from many_models.core.failure import describe_error
+from many_models.core.arrays import Flags, Ints
+from many_models.core.failure import Problem, describe_error
 from many_models.core.tabular.holdout import choose_holdout
 from many_models.core.tabular.metrics import measure_classes, measure_numbers
 from many_models.core.tabular.model import (

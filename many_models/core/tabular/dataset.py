@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from many_models.core.dataset import NEVER, Flags, Floats, Ints, Problem, find_groups, rows_as_text
+from many_models.core.arrays import Flags, Floats, Ints
+from many_models.core.failure import Problem
+from many_models.core.forecast.dataset import NEVER, find_groups, rows_as_text
 from many_models.core.tabular.use_case import TabularUseCase
 
 Texts = NDArray[np.object_]

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from many_models.core.candidates.effects import Effect
-from many_models.core.dataset import Floats
+from many_models.core.arrays import Floats
 from many_models.core.estimator_effects import read_figures
 from many_models.core.explanation import ModelEffect, rank, share_out
+from many_models.core.forecast.candidates.effects import Effect
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from many_models.core.dataset import Flags, Ints
+from many_models.core.arrays import Flags, Ints
 from many_models.core.tabular.use_case import Holdout
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from many_models.core.dataset import Floats, Ints
+from many_models.core.arrays import Floats, Ints
 
 METRICS_OF: Mapping[str, tuple[str, ...]] = {
     "regression": ("mae", "rmse", "r2"),

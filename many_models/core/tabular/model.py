@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import pickle
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from many_models.core.dataset import Floats, Ints
-from many_models.core.model import PICKLE_PROTOCOL
+from many_models.core.arrays import Floats, Ints
+from many_models.core.payload import load_payload
 from many_models.core.tabular.dataset import Texts, as_features
 from many_models.core.tabular.estimators import make_candidate
 from many_models.core.tabular.use_case import TabularUseCase
@@ -170,15 +168,6 @@ def make_specimen(use_case: TabularUseCase) -> TabularModel:
     return fit_baseline(use_case, ("",) * len(use_case.keys), target, 0)
 
 
-def dump_model(model: TabularModel) -> tuple[bytes, str]:
-    """Pickle of a model and its SHA-256 in hexadecimal."""
-    payload = pickle.dumps(model, protocol=PICKLE_PROTOCOL)
-    return payload, hashlib.sha256(payload).hexdigest()
-
-
 def load_model(payload: bytes) -> TabularModel:
     """Model from its pickle, which the caller has checked against its SHA-256 before."""
-    model = pickle.loads(payload)
-    if not isinstance(model, TabularModel):
-        raise TypeError(f"the payload holds a {type(model).__name__}, not a TabularModel")
-    return model
+    return load_payload(payload, TabularModel)

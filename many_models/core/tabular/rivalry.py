@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from many_models.core.dataset import Ints
+from many_models.core.arrays import Ints
 from many_models.core.keys import group_key
 from many_models.core.scoring import Champion
 from many_models.core.tabular.contest import Contest

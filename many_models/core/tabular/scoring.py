@@ -15,9 +15,15 @@ import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from many_models.core.dataset import Ints, Problem
+from many_models.core.arrays import Ints
+from many_models.core.failure import Problem
 from many_models.core.keys import group_key
-from many_models.core.scoring import Champion
+from many_models.core.scoring import (
+    Champion,
+    make_prediction_schema,
+    make_scoring_row,
+    make_scoring_schema,
+)
 from many_models.core.tabular.dataset import Rows, read_rows
 from many_models.core.tabular.model import TabularModel, fit_baseline, load_model
 from many_models.core.tabular.use_case import TabularUseCase
@@ -40,43 +46,19 @@ class _Score:
 
 def prediction_schema(use_case: TabularUseCase) -> pa.Schema:
     """Columns of the predictions table: a row for each row that was predicted."""
+    number = use_case.target_is_number
     of_classes = [("probability", pa.float64()), ("probabilities", pa.string())]
-    return pa.schema(
-        [
-            ("partition", pa.string()),
-            ("group_key", pa.string()),
-            *((name, pa.string()) for name in use_case.keys),
-            ("origin", pa.timestamp("us")),
-            ("time", pa.timestamp("us")),
-            ("periods_ahead", pa.int64()),
-            (use_case.row_id, pa.string()),
-            ("prediction", pa.float64() if use_case.target_is_number else pa.string()),
-            *([] if use_case.target_is_number else of_classes),
-            ("source", pa.string()),
-            ("candidate", pa.string()),
-            ("model_name", pa.string()),
-            ("model_version", pa.int64()),
-        ]
-    )
+    predicted = [
+        (use_case.row_id, pa.string()),
+        ("prediction", pa.float64() if number else pa.string()),
+        *([] if number else of_classes),
+    ]
+    return make_prediction_schema(use_case, predicted)
 
 
 def scoring_schema(use_case: TabularUseCase) -> pa.Schema:
     """Columns of the scoring ledger: one row per group and origin, with its rows to predict."""
-    return pa.schema(
-        [
-            ("partition", pa.string()),
-            ("group_key", pa.string()),
-            *((name, pa.string()) for name in use_case.keys),
-            ("origin", pa.timestamp("us")),
-            ("rows_due", pa.int64()),
-            ("source", pa.string()),
-            ("reason", pa.string()),
-            ("error", pa.string()),
-            ("candidate", pa.string()),
-            ("model_name", pa.string()),
-            ("model_version", pa.int64()),
-        ]
-    )
+    return make_scoring_schema(use_case, [("rows_due", pa.int64())])
 
 
 def score_shard(
@@ -179,17 +161,8 @@ def _tables(
     ledger = pa.Table.from_pylist(
         [
             {
-                "partition": partition,
-                "group_key": group_key(use_case.keys, key),
-                **dict(zip(use_case.keys, key, strict=True)),
-                "origin": moment,
+                **make_scoring_row(use_case, key, score, partition=partition, origin=moment),
                 "rows_due": score.due,
-                "source": score.source,
-                "reason": score.problem.reason if score.problem else None,
-                "error": score.problem.error if score.problem else None,
-                "candidate": score.candidate,
-                "model_name": score.champion.name if score.champion else None,
-                "model_version": score.champion.version if score.champion else None,
             }
             for key, score in zip(rows.keys, scores, strict=True)
         ],

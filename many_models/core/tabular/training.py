@@ -12,17 +12,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from many_models.core.arrays import Ints
 from many_models.core.cost import Allowance, Stopwatch
-from many_models.core.dataset import Ints, Problem
-from many_models.core.failure import describe_error, describe_failures
-from many_models.core.ledger import Status
+from many_models.core.failure import Problem, describe_error, describe_failures
+from many_models.core.ledger import GroupOutcome, Status
+from many_models.core.payload import dump_payload
 from many_models.core.tabular.contest import Contest
 from many_models.core.tabular.dataset import Rows, read_rows
 from many_models.core.tabular.explanation import explain
 from many_models.core.tabular.ledger import TabularOutcome, TrainedModel, training_table
 from many_models.core.tabular.model import (
     Target,
-    dump_model,
     encode_classes,
     fit_candidate,
     make_model,
@@ -82,7 +82,7 @@ class _Trainer:
             except Exception as error:  # whatever it is, it becomes the row of this group
                 problem = describe_error("training_error", error)
         times = self.rows.times[labelled]
-        return TabularOutcome(
+        return GroupOutcome(
             key=self.rows.keys[group],
             status=status,
             observations=len(labelled),
@@ -90,7 +90,7 @@ class _Trainer:
             last_time=times.max() if len(times) else None,
             cost=watch.read(),
             problem=problem,
-            model=model,
+            training=model,
         )
 
     def _train(self, group: int, labelled: Ints) -> tuple[TrainedModel | None, Problem | None]:
@@ -111,7 +111,7 @@ class _Trainer:
         winner = contest.choose(ratings, figures)
         fitted = winner, fit_candidate(self.use_case, winner, features, target)
         seen = self.origin, len(labelled)
-        payload, digest = dump_model(
+        payload, digest = dump_payload(
             make_model(self.use_case, self.rows.keys[group], fitted, classes, seen)
         )
         model = TrainedModel(

@@ -20,7 +20,7 @@ from many_models.core.tabular.estimators import (
     check_estimator,
 )
 from many_models.core.tabular.metrics import HIGHER_IS_BETTER, METRICS_OF
-from many_models.core.use_case_shape import AnyUseCase, Identifier
+from many_models.core.use_case import AnyUseCase, Identifier
 
 
 class TabularFeatures(Section):

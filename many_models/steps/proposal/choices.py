@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from many_models.adapters.sources.probe import SourceProbe
 from many_models.adapters.sources.schema import unknown_column
 from many_models.core.errors import UseCaseError
+from many_models.core.forecast.use_case import UseCaseName, as_identifier
 from many_models.core.frequency import FREQUENCY_CODES
-from many_models.core.use_case import UseCaseName, as_identifier
-from many_models.core.use_case_shape import ProblemName
+from many_models.core.use_case import ProblemName
 from many_models.steps.proposal.column_kinds import (
     is_reserved,
     is_well_formed,

@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from many_models.adapters.sources.tables import ColumnSummary
+from many_models.core.forecast.use_case import Identifier
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
-from many_models.core.use_case import Identifier
 
 Kind = Literal["time", "number", "flag", "text", "other", "empty"]
 TEXT_KEY_VALUES_MAX = 1_000

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from many_models.adapters.sources.probe import SourceProbe
 from many_models.adapters.sources.tables import ColumnSummary
+from many_models.core.forecast.use_case import as_identifier
 from many_models.core.frequency import WEEKDAYS, Frequency
-from many_models.core.use_case import as_identifier
 from many_models.steps.proposal import column_kinds as kinds
 from many_models.steps.proposal.choices import CARRIED, KEYS_MAX, Choices, said
 

@@ -10,8 +10,8 @@ from many_models.adapters.registry.artifact_template import ArtifactTemplate
 from many_models.adapters.registry.model_artifact import sha256
 from many_models.adapters.registry.packing import Packing
 from many_models.adapters.registry.packs import read_files, split_location
-from many_models.core.model import load_model, make_specimen
-from many_models.core.training import train_shard
+from many_models.core.forecast.model import load_model, make_specimen
+from many_models.core.forecast.training import train_shard
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
 
 TEMPLATE = ArtifactTemplate.from_files({"MLmodel": b"flavors: {}\n", "requirements.txt": b"x==1"})

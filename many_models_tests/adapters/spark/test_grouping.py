@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 from many_models.adapters.lake.delta_table import LakeTable
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.spark.grouping import CHECKSUM, read_table, total_groups, write_shards
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.sharding import GROUPS_A_SHARD
-from many_models.core.use_case import UseCase
 from many_models_tests.fakes import Columns, make_series, make_shard, make_use_case
 
 pytestmark = pytest.mark.spark

@@ -16,9 +16,9 @@ from many_models.adapters.spark.pooled_work import (
     read_fits,
     sample_task,
 )
-from many_models.core.pooled.model import load_pooled
+from many_models.core.forecast.pooled.model import load_pooled
 from many_models.core.sharding import Shard
-from many_models_tests.core.pooled.partitions import END, GROUPS, ORIGIN, USE_CASE, fits
+from many_models_tests.core.forecast.pooled.partitions import END, GROUPS, ORIGIN, USE_CASE, fits
 from many_models_tests.fakes import make_shard
 
 

@@ -23,10 +23,10 @@ from many_models.adapters.spark.shard_work import (
     train_task,
     write_champions,
 )
-from many_models.core.candidates.baseline import SeasonalNaive
-from many_models.core.candidates.catalogue import CANDIDATES
-from many_models.core.candidates.port import FittedCandidate, Sample
-from many_models.core.candidates.ridge import fit_ridge
+from many_models.core.forecast.candidates.baseline import SeasonalNaive
+from many_models.core.forecast.candidates.catalogue import CANDIDATES
+from many_models.core.forecast.candidates.port import FittedCandidate, Sample
+from many_models.core.forecast.candidates.ridge import fit_ridge
 from many_models.core.registration import ModelVersion
 from many_models.core.sharding import Shard
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks

@@ -17,8 +17,8 @@ from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
 from many_models.adapters.spark.shard_work import TrainingTask, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.errors import LakeError
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.sharding import Shard
-from many_models.core.use_case import UseCase
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
 from many_models_tests.spark_cluster import standalone_cluster
 

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from many_models.core.errors import UseCaseError
-from many_models.core.use_case import UseCase
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.use_case_file import parse_use_case
 from many_models.steps.proposal.choices import Choices
 from many_models.steps.proposal.file import write_use_case

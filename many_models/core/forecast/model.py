@@ -1,0 +1,179 @@
+"""The model of one group: what it learnt, and all it needs to forecast from raw rows.
+
+Rows in (time and known features), forecasts out: feature definitions and the recent history travel
+in the model, so that whoever loads it needs no lake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from many_models.core.arrays import Floats, Ints
+from many_models.core.forecast.candidates.baseline import SeasonalNaive
+from many_models.core.forecast.candidates.port import FittedCandidate, Outlook, forecast
+from many_models.core.forecast.features import FeatureSpec, build_features, seasonal_naive
+from many_models.core.forecast.intervals import bound
+from many_models.core.forecast.panel import Panel, fill_known
+from many_models.core.forecast.use_case import BASELINE, UseCase
+from many_models.core.forecast.validation import bound_columns
+from many_models.core.payload import load_payload
+
+
+@dataclass(frozen=True)
+class ForecastModel:
+    """Forecasts one group up to ``horizon`` periods after ``origin``, the last period it has seen.
+
+    ``target`` (T) and ``past`` (T, P) are the last T periods through the origin, ``last_known`` (K)
+    the known features' last values; ``history`` counts all periods the group had; ``halfwidths``
+    (L, H) are of the intervals at ``levels`` (L), the use case's main one first, in the target's
+    unit, NaN where there was nothing to calibrate them by.
+    """
+
+    key: tuple[str, ...]
+    time_column: str
+    spec: FeatureSpec
+    known_fill: tuple[str, ...]
+    candidate: str
+    fitted: FittedCandidate
+    origin: int
+    history: int
+    target: Floats
+    last_known: Floats
+    past: Floats
+    levels: tuple[float, ...]
+    halfwidths: Floats
+    floor: float | None
+
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Forecasts of rows with the time column and the known features (any order of times).
+
+        A known feature that is null takes its last value, or zero, as the use case says.
+
+        Returns:
+            ``prediction``, ``lower`` and ``upper``, and the bounds of further levels such as
+            ``lower_80``, in the target's unit, by the index of ``rows``.
+
+        Raises:
+            ValueError: a column is missing, a time occurs twice, is off the grid or outside the
+                horizon, or a known feature is not a number.
+        """
+        ahead = self._periods_ahead(rows)
+        panel = self._panel(rows, ahead)
+        x = build_features(panel, self.spec)[-self.spec.horizon :]
+        season = self.spec.frequency.season
+        naive = seasonal_naive(panel, np.array([self.origin]), self.spec.horizon, season)[0, 0]
+        outlook = Outlook(x, naive, self.target, self.origin)
+        found = forecast_with_intervals(self.fitted, outlook, self.halfwidths, self.floor)
+        names = ("prediction", *bound_columns(self.levels[1:]))
+        columns = dict(zip(names, found, strict=True))
+        return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
+
+    def example(self, count: int = 3) -> pd.DataFrame:
+        """Rows that ``predict`` accepts: the periods after the origin, known features at zero."""
+        periods = self.origin + 1 + np.arange(min(count, self.spec.horizon))
+        times = {self.time_column: self.spec.frequency.to_time(periods)}
+        return pd.DataFrame(times | {name: np.zeros(len(periods)) for name in self.spec.known})
+
+    def halfwidths_at(self, levels: tuple[float, ...]) -> Floats:
+        """Half widths (L, H) at these levels; NaN at one that the model was not trained for."""
+        unknown = np.full(self.spec.horizon, np.nan)
+        known = dict(zip(self.levels, self.halfwidths, strict=True))
+        return np.stack([known.get(level, unknown) for level in levels])
+
+    def _periods_ahead(self, rows: pd.DataFrame) -> Ints:
+        missing = [name for name in (self.time_column, *self.spec.known) if name not in rows]
+        if missing:
+            raise ValueError(
+                f"column {missing[0]!r} is missing; the rows have {list(rows.columns)}"
+            )
+        parsed = pd.to_datetime(rows[self.time_column])
+        if parsed.dt.tz is not None:
+            raise ValueError(f"{self.time_column} has the time zone {parsed.dt.tz}; leave it away")
+        times = parsed.to_numpy().astype("datetime64[us]")
+        periods = self.spec.frequency.to_period(times)
+        ahead = periods - self.origin
+        first, last = self.spec.frequency.to_time(np.array([1, self.spec.horizon]) + self.origin)
+        outside = (ahead < 1) | (ahead > self.spec.horizon)
+        outside |= self.spec.frequency.to_time(periods) != times
+        if outside.any():
+            raise ValueError(
+                f"{self.time_column} {times[outside][0]} cannot be forecast: this model takes "
+                f"times of frequency {self.spec.frequency.code!r} from {first} to {last}"
+            )
+        if parsed.duplicated().any():
+            twice = times[parsed.duplicated()][0]
+            raise ValueError(f"{self.time_column} {twice} occurs twice; give one row for each time")
+        return ahead
+
+    def _panel(self, rows: pd.DataFrame, ahead: Ints) -> Panel:
+        horizon, width = self.spec.horizon, len(self.spec.known)
+        future = np.full((horizon, width), np.nan)
+        for column, name in enumerate(self.spec.known):
+            future[ahead - 1, column] = _numbers(rows[name], name)
+        known = np.vstack([np.tile(self.last_known, (len(self.target), 1)), future])
+        ends = np.array([0, len(known)])
+        for column, fill in enumerate(self.known_fill):
+            known[:, column] = fill_known(known[:, column], ends, fill)
+        return Panel(
+            origin=self.origin,
+            ahead=horizon,
+            starts=np.array([self.origin + 1 - len(self.target)]),
+            history=np.array([self.history]),
+            target=np.concatenate([self.target, np.full(horizon, np.nan)]),
+            known=known,
+            past=np.vstack([self.past, np.full((horizon, self.past.shape[1]), np.nan)]),
+        )
+
+
+def _numbers(values: pd.Series, name: str) -> Floats:
+    try:
+        numbers: Floats = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers: {error}") from error
+    if np.isinf(numbers).any():
+        raise ValueError(f"{name} is infinite; give a number, or null for none")
+    return numbers
+
+
+def forecast_with_intervals(
+    fitted: FittedCandidate, outlook: Outlook, halfwidths: Floats, floor: float | None
+) -> Floats:
+    """Prediction, then the lower and upper bound for each of ``halfwidths`` (L, H): (1 + 2 L, H).
+
+    None is below the floor.
+    """
+    prediction = forecast(fitted, outlook, floor)
+    bounds = np.stack(bound(prediction, halfwidths, floor), axis=1)
+    return np.concatenate([prediction[None], bounds.reshape(-1, len(prediction))])
+
+
+def make_specimen(use_case: UseCase) -> ForecastModel:
+    """A model of no group that takes and returns the columns that all models of a use case do.
+
+    It has learnt nothing: all it has seen is zero.
+    """
+    spec = FeatureSpec.of(use_case)
+    return ForecastModel(
+        key=("",) * len(use_case.keys),
+        time_column=use_case.time.column,
+        spec=spec,
+        known_fill=tuple(feature.fill for feature in use_case.features.known),
+        candidate=BASELINE,
+        fitted=SeasonalNaive(),
+        origin=spec.memory,
+        history=spec.memory,
+        target=np.zeros(spec.memory),
+        last_known=np.zeros(len(spec.known)),
+        past=np.zeros((spec.memory, len(spec.past))),
+        levels=use_case.validation.all_levels,
+        halfwidths=np.zeros((len(use_case.validation.all_levels), use_case.horizon)),
+        floor=use_case.prediction_floor,
+    )
+
+
+def load_model(payload: bytes) -> ForecastModel:
+    """Model from its pickle, which the caller has checked against its SHA-256 before."""
+    return load_payload(payload, ForecastModel)
