@@ -22,19 +22,24 @@ CONSTANT_BELOW = 1e-9  # standard deviation in units of the mean
 
 @dataclass(frozen=True)
 class Ridge:
-    """Linear model of terms (q); a missing one counts as its mean."""
+    """Linear model of terms (q); a missing one counts as its mean.
+
+    A feature that hardly moved may leap ahead of the origin, and the line goes on for ever: no
+    forecast is farther from the targets seen than these were from each other, ``low`` to ``high``.
+    """
 
     terms: Terms
     means: Floats
     coefficients: Floats
     intercept: float
+    low: float
+    high: float
 
     memory = 0
 
     def predict(self, outlook: Outlook) -> Floats:
         centred = np.nan_to_num(self.terms.of_future(outlook) - self.means)
-        predictions: Floats = centred @ self.coefficients + self.intercept
-        return predictions
+        return np.clip(centred @ self.coefficients + self.intercept, self.low, self.high)
 
     def effects(self, sample: Sample, names: Sequence[str]) -> list[Effect]:
         centred = np.nan_to_num(self.terms.of_past(sample) - self.means)
@@ -48,7 +53,7 @@ class LogRidge:
     """A linear model of log(1 + target), that forecasts the target's mean.
 
     ``smearing`` is what turns the median into the mean: the average of the exponentials of the
-    residuals (Duan 1983). Exponentials grow fast: no forecast is above ``ceiling``.
+    residuals (Duan 1983). No forecast is above ``ceiling``, which is Ridge's on the target.
     """
 
     ridge: Ridge
@@ -121,7 +126,10 @@ def _fit(terms: Terms, x: Floats, y: Floats, importance: Floats) -> tuple[Ridge,
     shrunk = _shrink(standard, y - intercept, importance)
     coefficients = np.zeros(x.shape[1])
     coefficients[used] = shrunk * unit
-    return Ridge(terms, means, coefficients, intercept), standard @ shrunk + intercept
+    low, high = float(y.min()), float(y.max())
+    reach = high - low
+    ridge = Ridge(terms, means, coefficients, intercept, low - reach, high + reach)
+    return ridge, standard @ shrunk + intercept
 
 
 def _shrink(x: Floats, y: Floats, importance: Floats) -> Floats:

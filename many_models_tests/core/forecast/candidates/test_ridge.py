@@ -230,3 +230,18 @@ def test_a_promotion_may_work_on_some_days_of_the_week_only() -> None:
     alone = fit_ridge(crossed, RidgeOptions(interactions=False)).predict(Outlook(x, y, y, -1))
     assert errors["crossed"] < 0.3 * errors["plain"]
     np.testing.assert_allclose(np.abs(alone - y).mean(), errors["plain"])
+
+
+@pytest.mark.parametrize("options", [PLAIN, RidgeOptions(log_target=True)])
+def test_a_feature_that_leaps_takes_no_forecast_farther_than_targets_were_apart(
+    options: RidgeOptions,
+) -> None:
+    chance = np.random.default_rng(0)
+    x = 10 + 1e-6 * chance.normal(size=(40, 1))  # a price that was never changed, but for rounding
+    y = 50 + 1e6 * (x[:, 0] - 10) + chance.normal(size=40)
+    model = fit_ridge(sample_of(x, y, np.array([True])), options)
+    found = model.predict(ahead(np.array([[9.0], [10.0], [11.0]]), np.zeros(3)))
+    reach = np.ptp(y)
+    assert (found >= y.min() - reach).all()
+    assert (found <= y.max() + reach).all()
+    assert y.min() < found[1] < y.max()
