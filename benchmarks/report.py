@@ -12,10 +12,11 @@ import platform
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -78,12 +79,22 @@ def print_report(
         )
     for text, ratio in ratios.items():
         print(f"{text}: {ratio:,.2f}".removesuffix(".00"))
+    write_report(name, [asdict(case) for case in cases], path, ratios)
+
+
+def write_report(
+    name: str,
+    cases: Sequence[Mapping[str, object]],
+    path: Path | None,
+    ratios: Mapping[str, float] = MappingProxyType({}),
+) -> None:
+    """Write figures as JSON, with what they were measured on, where ``path`` says so."""
     if path is not None:
         report = {
             "name": name,
             "machine": f"{platform.machine()}, {psutil.cpu_count()} cores",
             "versions": {package: version(package) for package in VERSIONS},
-            "cases": [asdict(case) for case in cases],
+            "cases": list(cases),
             "ratios": dict(ratios),
         }
         path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
