@@ -87,7 +87,7 @@ def history(use_case: AnyUseCase, key: str, as_json: bool) -> None:
     click.echo(found.name)
     click.echo(as_table(_COLUMNS, [_shown(row) for row in rows]))
     if found.champion is None:
-        click.echo("No version is champion: the baseline stands in.")
+        click.echo("No version is champion: the pooled model or the baseline stands in.")
 
 
 @click.command()
@@ -107,7 +107,8 @@ def rollback(
 ) -> None:
     """Let champions give way to those that they replaced: of a key, a partition or a run.
 
-    Rolling back again goes back one further. Where nothing came before, the baseline stands in.
+    Rolling back again goes back one further. Where nothing came before, the
+    pooled model or the baseline stands in.
     """
     from many_models.adapters.results.store import ResultStore
     from many_models.steps.results import Results

@@ -88,7 +88,10 @@ def test_a_history_tells_what_was_rolled_back_and_why(use_case: Path) -> None:
         done = call("rollback", use_case, "--key", KEY, "--reason", "bad prices", "--yes")
         assert done.exit_code == 0, done.output
     text = call("history", use_case, "--key", KEY).stdout
-    assert text.splitlines()[-1] == "No version is champion: the baseline stands in."
+    assert (
+        text.splitlines()[-1]
+        == "No version is champion: the pooled model or the baseline stands in."
+    )
     assert ": bad prices" in text
     new, old = history_of(use_case)
     assert (new["rolled_back_to"], old["rolled_back_to"]) == ("1", "baseline")

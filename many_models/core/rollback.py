@@ -3,7 +3,7 @@
 Every promotion makes a new version that names the one it ``replaces``: together they are a list
 from the champion back to the first. To roll back is to undo: the champion gives way to the one that
 it replaced, rolling back again to the one before that, and a version that was rolled back is never
-returned to. Where nothing is left the baseline stands in.
+returned to. Where nothing is left the pooled model or the baseline stands in.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def _listed(values: Collection[str], what: str = "there are champions in") -> st
 def _nothing(selection: Selection, found: RollbackPlan) -> str:
     what = f"nothing to roll back of {selection.kind} {selection.value!r}: "
     if not found.superseded and not found.undone:
-        return what + "it has no champion, and the baseline stands in already"
+        return what + "it has no champion that could go"
     parts = {
         "have another champion by now": found.superseded,
         "were rolled back before": found.undone,
