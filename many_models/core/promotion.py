@@ -39,31 +39,41 @@ class Challenger:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a model may go to production, with every reason against it (empty when it may)."""
+    """Whether a model may go to production, with every reason against it (empty when it may).
+
+    ``outdone`` is one that only its champion stands in the way of.
+    """
 
     group_key: str
     qualified: bool
     reason: str
+    outdone: bool = False
+
+    @property
+    def sound(self) -> bool:
+        """Whether it would be good enough, were there no champion."""
+        return self.qualified or self.outdone
 
 
 def judge(challenger: Challenger, rules: PromotionRules) -> Verdict:
     """Verdict on one challenger: all rules must hold."""
-    reasons = [
-        reason
-        for reason in (
-            _against_threshold(challenger, rules),
-            _against_baseline(challenger, rules),
-            _against_champion(challenger, rules),
-            _against_coverage(challenger, rules),
-        )
-        if reason
+    of_its_own = [
+        _against_threshold(challenger, rules),
+        _against_baseline(challenger, rules),
+        _against_coverage(challenger, rules),
     ]
-    return Verdict(challenger.group_key, not reasons, "; ".join(reasons))
+    by_champion = _against_champion(challenger, rules)
+    reasons = [reason for reason in (*of_its_own, by_champion) if reason]
+    outdone = bool(by_champion) and not any(of_its_own)
+    return Verdict(challenger.group_key, not reasons, "; ".join(reasons), outdone)
 
 
-def share_qualified(verdicts: Sequence[Verdict]) -> float:
-    """Share of the verdicts that qualify; 1 where there is nothing to judge."""
-    return sum(v.qualified for v in verdicts) / len(verdicts) if verdicts else 1.0
+def share_sound(verdicts: Sequence[Verdict]) -> float:
+    """Share of the verdicts on models that are good enough; 1 where there is nothing to judge.
+
+    A champion that is still the best says nothing against the partition's data or models.
+    """
+    return sum(v.sound for v in verdicts) / len(verdicts) if verdicts else 1.0
 
 
 def _against_threshold(challenger: Challenger, rules: PromotionRules) -> str | None:

@@ -198,6 +198,8 @@ def judge_ledger(ledger: pa.Table, partition: str, groups: int) -> CheckResult:
 def judge_share(verdict: PartitionVerdict) -> CheckResult:
     """Whether enough of one partition's models qualify; a partition without models passes."""
     text = f"{verdict.qualified} of {verdict.judged} models qualify"
+    if outdone := round(verdict.share * verdict.judged) - verdict.qualified:
+        text += f"; {outdone} more would, but for their champions"
     if not verdict.judged:
         text = "no model was trained, so none goes to production"
     return CheckResult(verdict.accepted, text, asdict(verdict))

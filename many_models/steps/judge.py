@@ -17,7 +17,7 @@ from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import StoreError
 from many_models.core.forecast.use_case import POOLED, UseCase
-from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
+from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_sound
 from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
 from many_models.core.shapes import shape_of
 from many_models.core.tabular.rivalry import Duel
@@ -37,7 +37,11 @@ _SAME_DATA = {
 
 @dataclass(frozen=True, slots=True)
 class PartitionVerdict:
-    """Verdicts of one partition; ``accepted`` when enough of its models qualify."""
+    """Verdicts of one partition; ``accepted`` when enough of its models are good enough.
+
+    These are ``share`` of all that were judged: those that ``qualified``, and those to which
+    nothing but their champion is superior.
+    """
 
     run_id: str
     judged: int
@@ -196,7 +200,7 @@ def _challenger(row: Row, comparison: Comparison | None, use_case: AnyUseCase) -
 def _summarise(
     use_case: AnyUseCase, run_id: str, verdicts: Sequence[tuple[Row, Verdict]]
 ) -> PartitionVerdict:
-    share = share_qualified([verdict for _, verdict in verdicts])
+    share = share_sound([verdict for _, verdict in verdicts])
     return PartitionVerdict(
         run_id=run_id,
         judged=len(verdicts),
@@ -217,7 +221,7 @@ def _verdict_row(
         "compared_by": comparison.basis if comparison else None,
         "qualified": verdict.qualified,
         "accepted": verdict.qualified and partition.accepted,
-        "reason": f"only {partition.share:.1%} of the partition qualifies"
+        "reason": f"only {partition.share:.1%} of the partition are good enough"
         if withheld
         else verdict.reason,
         "decided_at": datetime.now(UTC).replace(tzinfo=None),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from many_models.core.forecast.use_case import PromotionRules
-from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_qualified
+from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_sound
 
 NAN = float("nan")
 GOOD = Challenger(
@@ -120,8 +120,8 @@ def test_every_rule_that_is_broken_is_named() -> None:
     assert reason.split("; ") == [
         "score 0.8 is above max_score 0.5",
         "score 0.8 is not 50% below the baseline's 1",
-        "score 0.8 is not below the champion's 0.6, by the backtest",
         "interval coverage 0.9 is below min_coverage 0.95",
+        "score 0.8 is not below the champion's 0.6, by the backtest",
     ]
 
 
@@ -132,11 +132,20 @@ def test_an_undefined_score_never_qualifies() -> None:
     )
 
 
-def test_the_share_is_that_of_the_verdicts_that_qualify() -> None:
+def test_the_share_is_that_of_the_models_that_are_good_enough() -> None:
     verdicts = [Verdict(str(n), n < 3, "") for n in range(4)]
-    assert share_qualified(verdicts) == 0.75
-    assert share_qualified(verdicts[3:]) == 0
-    assert share_qualified([]) == 1
+    assert share_sound(verdicts) == 0.75
+    assert share_sound(verdicts[3:]) == 0
+    assert share_sound([]) == 1
+
+
+def test_a_partition_is_no_worse_for_champions_that_are_still_the_best() -> None:
+    asked = PromotionRules(max_score=0.9)
+    outdone = judge(replace(GOOD, comparison=_against(0.6)), asked)
+    poor = judge(replace(GOOD, score=0.95, comparison=_against(0.6, 0.95)), asked)
+    assert (outdone.qualified, outdone.sound) == (False, True)
+    assert (poor.qualified, poor.sound) == (False, False)
+    assert share_sound([outdone, poor]) == 0.5
 
 
 @pytest.mark.parametrize(

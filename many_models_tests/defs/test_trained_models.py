@@ -84,6 +84,9 @@ def test_a_group_that_is_there_twice_is_found() -> None:
 def test_too_few_qualified_models_fail_the_rules() -> None:
     result = judge_share(PartitionVerdict("run", judged=4, qualified=1, share=0.25, accepted=False))
     assert (result.passed, result.description) == (False, "1 of 4 models qualify")
+    retrained = PartitionVerdict("run", judged=4, qualified=1, share=0.75, accepted=True)
+    text = "1 of 4 models qualify; 2 more would, but for their champions"
+    assert judge_share(retrained).description == text
     assert result.metadata["share"] == 0.25
 
 
