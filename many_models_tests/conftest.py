@@ -19,6 +19,7 @@ import adbc_driver_postgresql.dbapi
 import pytest
 from pyspark.sql import SparkSession
 
+from many_models import settings
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.spark.session import start_session
 
@@ -90,6 +91,16 @@ def running_postgres(*, fsync: bool) -> Iterator[PostgresServer]:
             server.run("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, which every setting points into; gone from the environment after."""
+    environ = {settings.HOME: str(tmp_path / "home")}
+    settings.fill_environment(environ)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "home"
 
 
 @pytest.fixture(scope="session")

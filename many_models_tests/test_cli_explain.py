@@ -10,14 +10,13 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from many_models import settings
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.cli import main
 from many_models.cli_explain import COLUMNS
 from many_models_tests.fakes import make_use_case
 from many_models_tests.fakes_models import constant_record
 
-pytestmark = pytest.mark.mlflow
+pytestmark = [pytest.mark.mlflow, pytest.mark.usefixtures("home")]
 
 EFFECTS = [
     {"member": "ridge", "effect": "weight", "feature": "ridge", "value": 0.5},
@@ -31,15 +30,6 @@ EFFECTS = [
         "share_rank": 1,
     },
 ]
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    environ = {settings.HOME: str(tmp_path / "home")}
-    settings.fill_environment(environ)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    return tmp_path / "home"
 
 
 @pytest.fixture

@@ -21,18 +21,11 @@ from many_models.defs.resources import build_registry
 from many_models_tests.fakes_models import constant_record
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home folder; what a command adds to the environment goes after the test."""
-    environ = {settings.HOME: str(tmp_path / "home")}
-    settings.fill_environment(environ)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    return tmp_path / "home"
-
-
 def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["gc", "grocery", *arguments])
+
+
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

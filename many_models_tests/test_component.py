@@ -10,18 +10,13 @@ import yaml
 from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.testing import DefsFolderSandbox, create_defs_folder_sandbox
 
-from many_models import settings
 from many_models.component import ManyModelsComponent
 from many_models.core.errors import UseCaseError
 from many_models_tests.fakes import make_use_case
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DefsFolderSandbox]:
-    environ = {settings.HOME: str(tmp_path / "home")}
-    settings.fill_environment(environ)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
+def project(home: Path) -> Iterator[DefsFolderSandbox]:
     with create_defs_folder_sandbox() as sandbox:
         yield sandbox
 

@@ -47,16 +47,6 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home folder, which every setting points into."""
-    environ = {settings.HOME: str(tmp_path / "home")}
-    settings.fill_environment(environ)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    return tmp_path / "home"
-
-
-@pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as made:
         yield made
