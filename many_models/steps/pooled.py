@@ -79,11 +79,13 @@ def fit_pooled_models(
 def _by_partition(
     shards: Sequence[Shard], samples: Sequence[str], groups: Mapping[str, int]
 ) -> Iterator[FittingTask]:
-    for partition in dict.fromkeys(shard.partition for shard in shards):
-        pairs = zip(shards, samples, strict=True)
-        own = [(shard, path) for shard, path in pairs if shard.partition == partition]
-        paths = tuple(path for _, path in own)
-        yield FittingTask(partition, own[0][0].data_through, groups[partition], paths)
+    paths: dict[str, list[str]] = {}
+    through: dict[str, str] = {}
+    for shard, path in zip(shards, samples, strict=True):
+        paths.setdefault(shard.partition, []).append(path)
+        through.setdefault(shard.partition, shard.data_through)
+    for partition, own in paths.items():
+        yield FittingTask(partition, through[partition], groups[partition], tuple(own))
 
 
 def register_pooled_models(

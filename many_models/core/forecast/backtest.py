@@ -178,7 +178,7 @@ def fit_candidate(name: str, sample: Sample, use_case: UseCase) -> FittedCandida
     """The use case's candidate of that name, fitted on a sample.
 
     Raises:
-        ValueError: the target is there in fewer than ten of its periods.
+        ValueError: the target is there in fewer than ``TRAINING_ROWS_MIN`` of its periods.
     """
     there = int((~np.isnan(sample.y)).sum())
     if name != BASELINE and there < TRAINING_ROWS_MIN:
