@@ -29,6 +29,10 @@ class CheckResult:
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
 
+Checked = Mapping[str, Mapping[str, CheckResult]]
+"""Results by check, then by partition."""
+
+
 def check_spec(
     name: str,
     asset: dg.AssetKey,
@@ -44,16 +48,25 @@ def check_spec(
 def yield_results(
     context: dg.AssetCheckExecutionContext,
     specs: Sequence[dg.AssetCheckSpec],
-    results: Mapping[str, Mapping[str, CheckResult]],
+    results: Checked,
 ) -> Iterator[Event]:
-    """Events of ``results`` (by check, then partition) for ``specs``, which share one asset."""
-    partitions = sorted({name for by_partition in results.values() for name in by_partition})
-    targets = _materializations(context.instance, specs[0].asset_key, partitions)
+    """Events of ``results`` for ``specs``, which are of one asset."""
+    yield from evaluations(context.instance, specs[0].asset_key, results)
     for spec in specs:
-        for partition, result in results[spec.name].items():
+        yield dg.Output(None, output_name=spec.get_python_identifier())
+
+
+def evaluations(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, results: Checked
+) -> Iterator[AssetCheckEvaluation]:
+    """``results`` of checks of one asset as events, which an op may yield as well."""
+    partitions = sorted({name for by_partition in results.values() for name in by_partition})
+    targets = _materializations(instance, asset, partitions)
+    for check, by_partition in results.items():
+        for partition, result in by_partition.items():
             yield AssetCheckEvaluation(
-                asset_key=spec.asset_key,
-                check_name=spec.name,
+                asset_key=asset,
+                check_name=check,
                 partition=partition,
                 passed=result.passed,
                 description=result.description,
@@ -62,7 +75,6 @@ def yield_results(
                 blocking=False,
                 target_materialization_data=targets.get(partition),
             )
-        yield dg.Output(None, output_name=spec.get_python_identifier())
 
 
 def _materializations(

@@ -1,14 +1,21 @@
 """Asset ``grouped_datasets``: one dataset per combination of keys, in shards, and its check."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import dagster as dg
 
 from many_models.core.lake_schema import grouped_schema
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import column_schema, describe_partitions
-from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.check_results import (
+    Checked,
+    CheckResult,
+    Event,
+    check_spec,
+    yield_results,
+)
+from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import group_partitions
 from many_models.defs.resources import LakeResource, SparkResource, StoreResource
 from many_models.steps import group
@@ -36,19 +43,30 @@ def build_grouped_datasets(use_case: AnyUseCase, raw_data: dg.AssetKey) -> dg.As
         lake: LakeResource,
         store: StoreResource,
     ) -> dg.MaterializeResult[None]:
-        keys = context.partition_keys
-        with timed(store.open(use_case), "grouped_datasets", context.run.run_id) as stage:
-            found = group.group_partitions(
-                use_case, keys, spark.open(), lake.open(), context.run.run_id
-            )
-            stage.count(partitions=len(keys), rows=sum(p.rows for p in found.values()))
-        describe_partitions(
-            context,
-            {k: {**asdict(p), "dagster/partition_row_count": p.rows} for k, p in found.items()},
-        )
-        return dg.MaterializeResult(metadata={"all_groups": sum(p.groups for p in found.values())})
+        keys, run = context.partition_keys, CurrentRun.of(context)
+        made = make_grouped_datasets(use_case, keys, run, spark=spark, lake=lake, store=store)
+        return describe(context, made)
 
     return grouped_datasets
+
+
+def make_grouped_datasets(
+    use_case: AnyUseCase,
+    keys: Sequence[str],
+    run: CurrentRun,
+    *,
+    spark: SparkResource,
+    lake: LakeResource,
+    store: StoreResource,
+) -> Made:
+    """Make the datasets of these partitions anew."""
+    with timed(store.open(use_case), "grouped_datasets", run.id) as stage:
+        found = group.group_partitions(use_case, keys, spark.open(), lake.open(), run.id)
+        stage.count(partitions=len(keys), rows=sum(p.rows for p in found.values()))
+    return Made(
+        {k: {**asdict(p), "dagster/partition_row_count": p.rows} for k, p in found.items()},
+        {"all_groups": sum(p.groups for p in found.values())},
+    )
 
 
 def build_grouped_datasets_check(
@@ -62,16 +80,23 @@ def build_grouped_datasets_check(
     def grouped_datasets_check(
         context: dg.AssetCheckExecutionContext, spark: SparkResource, lake: LakeResource
     ) -> Iterator[Event]:
-        keys = context.partition_keys
-        found = group.compare_with_raw(use_case, keys, spark.open(), lake.open())
-        results = {
-            key: CheckResult(
-                c.holds,
-                f"{c.grouped_rows} of {c.raw_rows} rows, {c.differing_groups} groups differ",
-                asdict(c),
-            )
-            for key, c in found.items()
-        }
-        yield from yield_results(context, specs, {"rows_conserved": results})
+        results = check_grouped_datasets(use_case, context.partition_keys, spark=spark, lake=lake)
+        yield from yield_results(context, specs, results)
 
     return grouped_datasets_check
+
+
+def check_grouped_datasets(
+    use_case: AnyUseCase, keys: Sequence[str], *, spark: SparkResource, lake: LakeResource
+) -> Checked:
+    """Compare these partitions with the raw data."""
+    found = group.compare_with_raw(use_case, keys, spark.open(), lake.open())
+    results = {
+        key: CheckResult(
+            c.holds,
+            f"{c.grouped_rows} of {c.raw_rows} rows, {c.differing_groups} groups differ",
+            asdict(c),
+        )
+        for key, c in found.items()
+    }
+    return {"rows_conserved": results}

@@ -1,14 +1,21 @@
 """Asset ``predictions``: of every group from one origin, a date, in SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import dagster as dg
 
 from many_models.core.shapes import shape_of
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import column_schema, describe_partitions
-from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.check_results import (
+    Checked,
+    CheckResult,
+    Event,
+    check_spec,
+    yield_results,
+)
+from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
 from many_models.defs.resources import (
     ChampionsResource,
@@ -25,11 +32,9 @@ from many_models.steps.score import score_origin
 def build_predictions(
     use_case: AnyUseCase, promoted_models: dg.AssetKey, grouped_datasets: dg.AssetKey
 ) -> dg.AssetsDefinition:
-    origins = origin_windows(use_case)
-
     @dg.asset(
         key=[use_case.name, "predictions"],
-        partitions_def=origins,
+        partitions_def=origin_windows(use_case),
         deps=[
             dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping())
             for key in (promoted_models, grouped_datasets)
@@ -53,50 +58,78 @@ def build_predictions(
         champions: ChampionsResource,
         store: StoreResource,
     ) -> dg.MaterializeResult[None]:
-        results = store.open(use_case)
-        through = data_through(use_case, lake.open())
-        moments = {
-            window.key: origin_of(use_case, window, through)
-            for window in windows_of(origins, context.partition_keys)
-        }
-        with timed(results, "predictions", context.run.run_id) as stage:
-            scored = {
-                key: score_origin(
-                    use_case,
-                    origin,
-                    context.run.run_id,
-                    spark=spark.open(),
-                    lake=lake.open(),
-                    production=champions.open(use_case),
-                    results=results,
-                )
-                for key, origin in moments.items()
-            }
-            stage.count(partitions=len(scored), rows=sum(s.rows for s in scored.values()))
-        describe_partitions(
-            context,
-            {k: {**asdict(s), "dagster/partition_row_count": s.rows} for k, s in scored.items()},
+        made = make_predictions(
+            use_case,
+            context.partition_keys,
+            CurrentRun.of(context),
+            spark=spark,
+            lake=lake,
+            champions=champions,
+            store=store,
         )
-        examples = show_examples(use_case, max(moments.values()), lake.open(), results)
-        return dg.MaterializeResult(metadata={"examples": dg.MetadataValue.md(examples)})
+        return describe(context, made)
 
     return predictions
 
 
+def make_predictions(
+    use_case: AnyUseCase,
+    windows: Sequence[str],
+    run: CurrentRun,
+    *,
+    spark: SparkResource,
+    lake: LakeResource,
+    champions: ChampionsResource,
+    store: StoreResource,
+) -> Made:
+    """Forecast every group from the origins of these windows."""
+    results, through = store.open(use_case), data_through(use_case, lake.open())
+    moments = {
+        window.key: origin_of(use_case, window, through)
+        for window in windows_of(origin_windows(use_case), windows)
+    }
+    with timed(results, "predictions", run.id) as stage:
+        scored = {
+            key: score_origin(
+                use_case,
+                origin,
+                run.id,
+                spark=spark.open(),
+                lake=lake.open(),
+                production=champions.open(use_case),
+                results=results,
+            )
+            for key, origin in moments.items()
+        }
+        stage.count(partitions=len(scored), rows=sum(s.rows for s in scored.values()))
+    examples = show_examples(use_case, max(moments.values()), lake.open(), results)
+    return Made(
+        {k: {**asdict(s), "dagster/partition_row_count": s.rows} for k, s in scored.items()},
+        {"examples": dg.MetadataValue.md(examples)},
+    )
+
+
 def build_predictions_check(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
-    origins = origin_windows(use_case)
     text = "Every group has predictions of all that lies ahead, or a row that says why not."
-    specs = [check_spec("every_group_covered", asset, origins, text)]
+    specs = [check_spec("every_group_covered", asset, origin_windows(use_case), text)]
 
     @dg.multi_asset_check(name=f"{use_case.name}_predictions_check", specs=specs)
     def predictions_check(
         context: dg.AssetCheckExecutionContext, lake: LakeResource, store: StoreResource
     ) -> Iterator[Event]:
-        found, through = {}, data_through(use_case, lake.open())
-        for window in windows_of(origins, context.partition_keys):
-            origin = origin_of(use_case, window, through)
-            coverage = count_coverage(use_case, origin, lake.open(), store.open(use_case))
-            found[window.key] = CheckResult(coverage.holds, coverage.text, asdict(coverage))
-        yield from yield_results(context, specs, {"every_group_covered": found})
+        found = check_predictions(use_case, context.partition_keys, lake=lake, store=store)
+        yield from yield_results(context, specs, found)
 
     return predictions_check
+
+
+def check_predictions(
+    use_case: AnyUseCase, windows: Sequence[str], *, lake: LakeResource, store: StoreResource
+) -> Checked:
+    """Look for groups that the origins of these windows have left out."""
+    found, through = {}, data_through(use_case, lake.open())
+    for window in windows_of(origin_windows(use_case), windows):
+        origin = origin_of(use_case, window, through)
+        coverage = count_coverage(use_case, origin, lake.open(), store.open(use_case))
+        found[window.key] = CheckResult(coverage.holds, coverage.text, asdict(coverage))
+    return {"every_group_covered": found}

@@ -1,17 +1,27 @@
 """Asset ``promoted_models``: the champions in production, and the invariant on them."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import dagster as dg
 
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import describe_partitions
-from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.asset_metadata import Made, describe
+from many_models.defs.check_results import (
+    Checked,
+    CheckResult,
+    Event,
+    check_spec,
+    yield_results,
+)
+from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import group_partitions
 from many_models.defs.resources import ChampionsResource, RegistryResource, StoreResource
 from many_models.steps.promote import find_unqualified, promote_partitions
 from many_models.steps.results import timed
+
+logger = logging.getLogger(__name__)
 
 NAMES_SHOWN = 5
 
@@ -36,39 +46,52 @@ def build_promoted_models(use_case: AnyUseCase, trained_models: dg.AssetKey) -> 
         production_registry: RegistryResource,
         store: StoreResource,
     ) -> dg.MaterializeResult[None]:
-        results, keys = store.open(use_case), context.partition_keys
-        production = production_registry.open(use_case)
-        with timed(results, "promoted_models", context.run.run_id) as stage:
-            found = promote_partitions(
-                use_case,
-                keys,
-                training=training_registry.open(use_case),
-                production=production,
-                results=results,
-                run_id=context.run.run_id,
-            )
-            stage.count(partitions=len(keys), rows=sum(p.promoted for p in found.values()))
-        describe_partitions(
-            context,
-            {
-                k: {**asdict(p), "dagster/partition_row_count": p.champions}
-                for k, p in found.items()
-            },
+        made = make_promoted_models(
+            use_case,
+            context.partition_keys,
+            CurrentRun.of(context),
+            training_registry=training_registry,
+            production_registry=production_registry,
+            store=store,
         )
-        if stay := sum(partition.rolled_back for partition in found.values()):
-            context.log.warning(
-                "%d accepted models stay rolled back; train them again to promote them", stay
-            )
-        total = sum(partition.champions for partition in found.values())
-        return dg.MaterializeResult(
-            metadata={
-                "champions_of_all_partitions": total,
-                "rolled_back_of_all_partitions": stay,
-                "registry_writer": str(production.writer),
-            }
-        )
+        return describe(context, made)
 
     return promoted_models
+
+
+def make_promoted_models(
+    use_case: AnyUseCase,
+    keys: Sequence[str],
+    run: CurrentRun,
+    *,
+    training_registry: RegistryResource,
+    production_registry: RegistryResource,
+    store: StoreResource,
+) -> Made:
+    """Promote what was accepted of the last training run of these partitions."""
+    results, production = store.open(use_case), production_registry.open(use_case)
+    with timed(results, "promoted_models", run.id) as stage:
+        found = promote_partitions(
+            use_case,
+            keys,
+            training=training_registry.open(use_case),
+            production=production,
+            results=results,
+            run_id=run.id,
+        )
+        stage.count(partitions=len(keys), rows=sum(p.promoted for p in found.values()))
+    if stay := sum(partition.rolled_back for partition in found.values()):
+        logger.warning(
+            "%d accepted models stay rolled back; train them again to promote them", stay
+        )
+    return Made(
+        {k: {**asdict(p), "dagster/partition_row_count": p.champions} for k, p in found.items()},
+        {
+            "champions_of_all_partitions": sum(p.champions for p in found.values()),
+            "rolled_back_of_all_partitions": stay,
+            "registry_writer": str(production.writer),
+        },
+    )
 
 
 def build_promoted_models_check(
@@ -83,16 +106,23 @@ def build_promoted_models_check(
         champions: ChampionsResource,
         store: StoreResource,
     ) -> Iterator[Event]:
-        found = find_unqualified(
-            use_case,
-            context.partition_keys,
-            champions.open(use_case),
-            store.open(use_case),
-        )
-        results = {key: judge_champions(names) for key, names in found.items()}
-        yield from yield_results(context, specs, {"only_qualified": results})
+        keys = context.partition_keys
+        found = check_promoted_models(use_case, keys, champions=champions, store=store)
+        yield from yield_results(context, specs, found)
 
     return promoted_models_check
+
+
+def check_promoted_models(
+    use_case: AnyUseCase,
+    keys: Sequence[str],
+    *,
+    champions: ChampionsResource,
+    store: StoreResource,
+) -> Checked:
+    """Look for champions of these partitions that should not be in production."""
+    found = find_unqualified(use_case, keys, champions.open(use_case), store.open(use_case))
+    return {"only_qualified": {key: judge_champions(names) for key, names in found.items()}}
 
 
 def judge_champions(unqualified: list[str]) -> CheckResult:

@@ -9,8 +9,15 @@ import dagster as dg
 
 from many_models.core.lake_schema import raw_columns, raw_schema
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import column_schema, describe_partitions
-from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.check_results import (
+    Checked,
+    CheckResult,
+    Event,
+    check_spec,
+    yield_results,
+)
+from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import (
     available_before,
     available_part,
@@ -44,11 +51,9 @@ def source_digest(use_case: AnyUseCase) -> str:
 
 
 def build_raw_data(use_case: AnyUseCase) -> dg.AssetsDefinition:
-    windows, groups = raw_windows(use_case), group_partitions(use_case)
-
     @dg.asset(
         key=[use_case.name, "raw_data"],
-        partitions_def=windows,
+        partitions_def=raw_windows(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=use_case.name,
         kinds={"sql", "deltalake"},
@@ -66,39 +71,45 @@ def build_raw_data(use_case: AnyUseCase) -> dg.AssetsDefinition:
         lake: LakeResource,
         store: StoreResource,
     ) -> dg.MaterializeResult[None]:
-        before = available_before(use_case, _requested_at(context.instance, context.run.run_id))
-        with timed(store.open(use_case), "raw_data", context.run.run_id) as stage:
-            rows = ingest_windows(
-                use_case,
-                _available(use_case, context.partition_keys, before),
-                source.open(use_case),
-                lake.open(),
-                context.run.run_id,
-                over_before=before,
-            )
-            stage.count(partitions=len(rows), rows=sum(rows.values()))
-        keep_windows(use_case, windows.get_partition_keys(), lake.open(), context.run.run_id)
-        found = find_partitions(use_case, lake.open(), list(rows))
-        context.instance.add_dynamic_partitions(groups.name or "", found)
-        describe_partitions(
-            context, {k: {"dagster/partition_row_count": n} for k, n in rows.items()}
-        )
-        return dg.MaterializeResult(
-            metadata={
-                "partitions_found": len(found),
-                AVAILABLE_BEFORE: before.isoformat(),
-                SOURCE_DIGEST: source_digest(use_case),
-            }
-        )
+        windows, run = context.partition_keys, CurrentRun.of(context)
+        made = make_raw_data(use_case, windows, run, source=source, lake=lake, store=store)
+        return describe(context, made)
 
     return raw_data
 
 
-def _requested_at(instance: dg.DagsterInstance, run_id: str) -> datetime:
-    """When a run was created, UTC: the same for an asset and the checks that run after it."""
-    record = instance.get_run_record_by_id(run_id)
-    assert record is not None  # it is the run that asks
-    return record.create_timestamp.replace(tzinfo=None)
+def make_raw_data(
+    use_case: AnyUseCase,
+    windows: Sequence[str],
+    run: CurrentRun,
+    *,
+    source: SourceResource,
+    lake: LakeResource,
+    store: StoreResource,
+) -> Made:
+    """Extract windows anew, and register the partitions of groups that occur in them."""
+    before = available_before(use_case, run.requested_at)
+    with timed(store.open(use_case), "raw_data", run.id) as stage:
+        rows = ingest_windows(
+            use_case,
+            _available(use_case, windows, before),
+            source.open(use_case),
+            lake.open(),
+            run.id,
+            over_before=before,
+        )
+        stage.count(partitions=len(rows), rows=sum(rows.values()))
+    keep_windows(use_case, raw_windows(use_case).get_partition_keys(), lake.open(), run.id)
+    found = find_partitions(use_case, lake.open(), list(rows))
+    run.instance.add_dynamic_partitions(group_partitions(use_case).name or "", found)
+    return Made(
+        {key: {"dagster/partition_row_count": count} for key, count in rows.items()},
+        {
+            "partitions_found": len(found),
+            AVAILABLE_BEFORE: before.isoformat(),
+            SOURCE_DIGEST: source_digest(use_case),
+        },
+    )
 
 
 def _available(use_case: AnyUseCase, keys: Sequence[str], before: datetime) -> list[TimeWindow]:
@@ -125,16 +136,29 @@ def build_raw_data_checks(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.AssetC
     def raw_data_checks(
         context: dg.AssetCheckExecutionContext, source: SourceResource, lake: LakeResource
     ) -> Iterator[Event]:
-        before = available_before(use_case, _requested_at(context.instance, context.run.run_id))
-        reports = {
-            w.key: inspect_window(use_case, w, source.open(use_case), lake.open())
-            for w in _available(use_case, context.partition_keys, before)
-        }
-        judged = {key: judge_window(report) for key, report in reports.items()}
-        by_check = {spec.name: {k: r[spec.name] for k, r in judged.items()} for spec in specs}
-        yield from yield_results(context, specs, by_check)
+        windows, run = context.partition_keys, CurrentRun.of(context)
+        results = check_raw_data(use_case, windows, run, source=source, lake=lake)
+        yield from yield_results(context, specs, results)
 
     return raw_data_checks
+
+
+def check_raw_data(
+    use_case: AnyUseCase,
+    windows: Sequence[str],
+    run: CurrentRun,
+    *,
+    source: SourceResource,
+    lake: LakeResource,
+) -> Checked:
+    """All checks on windows of raw data."""
+    before = available_before(use_case, run.requested_at)
+    judged = {
+        w.key: judge_window(inspect_window(use_case, w, source.open(use_case), lake.open()))
+        for w in _available(use_case, windows, before)
+    }
+    names = {name for results in judged.values() for name in results}
+    return {name: {key: judged[key][name] for key in judged} for name in sorted(names)}
 
 
 def judge_window(report: WindowReport) -> dict[str, CheckResult]:

@@ -1,7 +1,7 @@
 """Asset ``trained_models``: a model for every group, and the checks before production."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -11,8 +11,15 @@ import pyarrow.compute as pc
 
 from many_models.adapters.plots import plot_scores
 from many_models.core.use_case import AnyUseCase, PromotionRules
-from many_models.defs.asset_metadata import column_schema, describe_partitions
-from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.check_results import (
+    Checked,
+    CheckResult,
+    Event,
+    check_spec,
+    yield_results,
+)
+from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import group_partitions
 from many_models.defs.resources import (
     ChampionsResource,
@@ -55,36 +62,56 @@ def build_trained_models(
         training_registry: RegistryResource,
         store: StoreResource,
     ) -> dg.MaterializeResult[None]:
-        results, keys = store.open(use_case), context.partition_keys
-        registry = training_registry.open(use_case)
-        with timed(results, "trained_models", context.run.run_id) as stage:
-            trained = train_partitions(
-                use_case,
-                keys,
-                Run(context.run.run_id, datetime.now(UTC)),
-                spark=spark.open(),
-                lake=lake.open(),
-                registry=registry,
-                results=results,
-            )
-            ledger = trained.ledger
-            stage.count(partitions=len(keys), rows=ledger.num_rows)
-        describe_partitions(context, {key: count_statuses(ledger, key) for key in keys})
-        for partition, text in trained.worst.items():
-            shown = {"worst_groups": dg.MetadataValue.md(text)}
-            context.add_asset_metadata(shown, partition_key=partition)
-        pooled = of_run(results.latest("pooled", keys), context.run.run_id)
-        return dg.MaterializeResult(
-            metadata={
-                "registry_writer": str(registry.writer),
-                "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
-                "pooled_models": dg.MetadataValue.md(pooled_summary(pooled)),
-                "core_minutes": (pc.sum(ledger["core_seconds"]).as_py() or 0.0) / 60,
-                "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
-            }
+        made = make_trained_models(
+            use_case,
+            context.partition_keys,
+            CurrentRun.of(context),
+            spark=spark,
+            lake=lake,
+            training_registry=training_registry,
+            store=store,
         )
+        return describe(context, made)
 
     return trained_models
+
+
+def make_trained_models(
+    use_case: AnyUseCase,
+    keys: Sequence[str],
+    run: CurrentRun,
+    *,
+    spark: SparkResource,
+    lake: LakeResource,
+    training_registry: RegistryResource,
+    store: StoreResource,
+) -> Made:
+    """Train every group of these partitions."""
+    results, registry = store.open(use_case), training_registry.open(use_case)
+    with timed(results, "trained_models", run.id) as stage:
+        trained = train_partitions(
+            use_case,
+            keys,
+            Run(run.id, datetime.now(UTC)),
+            spark=spark.open(),
+            lake=lake.open(),
+            registry=registry,
+            results=results,
+        )
+        ledger = trained.ledger
+        stage.count(partitions=len(keys), rows=ledger.num_rows)
+    pooled = of_run(results.latest("pooled", keys), run.id)
+    return Made(
+        {key: count_statuses(ledger, key) for key in keys},
+        {
+            "registry_writer": str(registry.writer),
+            "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
+            "pooled_models": dg.MetadataValue.md(pooled_summary(pooled)),
+            "core_minutes": (pc.sum(ledger["core_seconds"]).as_py() or 0.0) / 60,
+            "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
+        },
+        {key: {"worst_groups": dg.MetadataValue.md(text)} for key, text in trained.worst.items()},
+    )
 
 
 def count_statuses(ledger: pa.Table, partition: str) -> dict[str, object]:
@@ -153,26 +180,42 @@ def build_trained_models_checks(
         champions: ChampionsResource,
         store: StoreResource,
     ) -> Iterator[Event]:
-        results, keys = store.open(use_case), context.partition_keys
-        ledger = results.latest("ledger", keys)
-        expected: Counter[str] = Counter()
-        for shard in read_shards(use_case, lake.open(), keys):
-            expected[shard.partition] += shard.groups
-        verdicts = judge_partitions(
-            use_case,
-            keys,
-            spark=spark.open,
-            lake=lake.open(),
-            production=champions.open(use_case),
-            results=results,
+        keys = context.partition_keys
+        found = check_trained_models(
+            use_case, keys, spark=spark, lake=lake, champions=champions, store=store
         )
-        by_check = {
-            "ledger_complete": {k: judge_ledger(ledger, k, expected[k]) for k in keys},
-            "promotion_rules": {k: judge_share(v) for k, v in verdicts.items()},
-        }
-        yield from yield_results(context, specs, by_check)
+        yield from yield_results(context, specs, found)
 
     return trained_models_checks
+
+
+def check_trained_models(
+    use_case: AnyUseCase,
+    keys: Sequence[str],
+    *,
+    spark: SparkResource,
+    lake: LakeResource,
+    champions: ChampionsResource,
+    store: StoreResource,
+) -> Checked:
+    """Judge the last training run of these partitions, and whether its ledger is complete."""
+    results = store.open(use_case)
+    ledger = results.latest("ledger", keys)
+    expected: Counter[str] = Counter()
+    for shard in read_shards(use_case, lake.open(), keys):
+        expected[shard.partition] += shard.groups
+    verdicts = judge_partitions(
+        use_case,
+        keys,
+        spark=spark.open,
+        lake=lake.open(),
+        production=champions.open(use_case),
+        results=results,
+    )
+    return {
+        "ledger_complete": {k: judge_ledger(ledger, k, expected[k]) for k in keys},
+        "promotion_rules": {k: judge_share(v) for k, v in verdicts.items()},
+    }
 
 
 def describe_metric(use_case: AnyUseCase) -> str:

@@ -6,8 +6,10 @@ import pytest
 
 from many_models.defs.asset_metadata import (
     PARTITIONS_DESCRIBED_MAX,
+    Made,
     column_schema,
-    describe_partitions,
+    describe,
+    materializations,
 )
 
 
@@ -29,8 +31,9 @@ def test_partitions_are_described_one_by_one_unless_there_are_very_many(
         partitions_def=dg.StaticPartitionsDefinition(keys),
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def sales(context: dg.AssetExecutionContext) -> None:
-        describe_partitions(context, {key: {"rows": int(key[1:])} for key in keys})
+    def sales(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        made = {key: {"rows": int(key[1:])} for key in keys}
+        return describe(context, Made(made, {"all": 1}, {keys[0]: {"worst": "this"}}))
 
     tags = {
         "dagster/asset_partition_range_start": keys[0],
@@ -42,3 +45,15 @@ def test_partitions_are_described_one_by_one_unless_there_are_very_many(
     rows = {m.partition: m.metadata["rows"].value for m in found if m and "rows" in m.metadata}
     assert len(found) == partitions
     assert rows == {key: int(key[1:]) for key in keys[:described]}
+    assert all(m.metadata["all"].value == 1 for m in found if m)
+    assert [m.partition for m in found if m and "worst" in m.metadata] == keys[:1]
+
+
+def test_an_op_tells_of_each_partition_what_an_asset_would() -> None:
+    asset = dg.AssetKey("sales")
+    made = Made({"a": {"rows": 1}, "b": {"rows": 2}}, {"all": 3}, {"b": {"worst": "this"}})
+    found = list(materializations(asset, ["b", "a"], made))
+    assert [(m.partition, {n: v.value for n, v in m.metadata.items()}) for m in found] == [
+        ("b", {"all": 3, "rows": 2, "worst": "this"}),
+        ("a", {"all": 3, "rows": 1}),
+    ]

@@ -9,7 +9,8 @@ import pytest
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError, ManyModelsError, UseCaseError
 from many_models.core.forecast.use_case import UseCase
-from many_models.defs import forecast_accuracy, launch, raw_data
+from many_models.defs import due, forecast_accuracy
+from many_models.defs.current_run import CurrentRun
 from many_models.defs.launch import FailedCheck, Launcher, RunReport, find_ranges
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
@@ -21,7 +22,7 @@ Instance = dg.DagsterInstance
 
 @pytest.fixture(autouse=True)
 def data_ends_with_february(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("launch", "predictions"):
+    for module in ("due", "predictions"):
         monkeypatch.setattr(
             f"many_models.defs.{module}.data_through", lambda *_: datetime(2024, 2, 29)
         )
@@ -44,8 +45,8 @@ def rows(use_case: UseCase, home: Path) -> int:
 
 def clock(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     """Let it be ``now``, for what chooses the windows and for what extracts them."""
-    monkeypatch.setattr(launch, "utc_now", lambda: now)
-    monkeypatch.setattr(raw_data, "_requested_at", lambda *_: now)
+    monkeypatch.setattr(due, "utc_now", lambda: now)
+    monkeypatch.setattr(CurrentRun, "requested_at", now)
 
 
 def test_the_first_run_ingests_all_windows_and_trains_all_partitions(
@@ -278,7 +279,7 @@ def test_predictions_are_judged_when_their_actuals_come_and_again_while_more_do(
 
     def measure(through: datetime) -> list[str]:
         platform.measured.clear()
-        monkeypatch.setattr(launch, "data_through", lambda *_: through)
+        monkeypatch.setattr(due, "data_through", lambda *_: through)
         monkeypatch.setattr(forecast_accuracy, "data_through", lambda *_: through)
         assert launcher.measure() == []
         return platform.measured
