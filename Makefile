@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
 BIN := .venv/bin
 UNIT := not spark and not mlflow and not postgres
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -21,8 +22,8 @@ ui: java .venv/demo ## Open Dagster on what the demo made
 	@$(BIN)/many-models ui
 
 test: java .venv/dev ## Run all tests, those that take seconds first
-	$(BIN)/pytest -m '$(UNIT)'
-	$(BIN)/pytest -m 'not ($(UNIT))'
+	$(BIN)/pytest $(PARALLEL) -m '$(UNIT)'
+	$(BIN)/pytest $(PARALLEL) -m 'not ($(UNIT))'
 
 lint: .venv/dev ## Check style, imports and format
 	$(BIN)/ruff check

@@ -23,6 +23,13 @@ from many_models import settings
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.spark.session import start_session
 
+LONGEST_MODULE = "test_cli_run.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: several processes share the modules, and it would be left over."""
+    items.sort(key=lambda item: item.path.name != LONGEST_MODULE)
+
 
 @dataclass(frozen=True)
 class PostgresServer:
