@@ -132,12 +132,21 @@ def test_only_promotion_and_rollback_ask_for_the_right_to_write_production() -> 
     writing = {name for name, keys in needed.items() if "production_registry" in keys}
     reading = {name for name, keys in needed.items() if "champions" in keys}
     assert writing == {
-        f"{name}_{step}" for name in PACKAGED for step in ("_promoted_models", "roll_back")
+        f"{name}_{step}"
+        for name in PACKAGED
+        for step in ("_promoted_models", "retrain_promoted_models", "roll_back")
     }
     assert reading == {
         f"{name}_{step}"
         for name in PACKAGED
-        for step in ("trained_models_checks", "promoted_models_check", "_predictions")
+        for step in (
+            "trained_models_checks",
+            "promoted_models_check",
+            "_predictions",
+            "retrain_trained_models_checks",
+            "retrain_promoted_models_checks",
+            "refresh_predictions",
+        )
     }
 
 

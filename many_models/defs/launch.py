@@ -9,18 +9,19 @@ import dagster as dg
 
 from many_models import settings
 from many_models.adapters.lake.tables import Lake
-from many_models.core.errors import LakeError, UseCaseError
+from many_models.core.errors import LakeError
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.due import due_origins, due_windows, newest_origins, sync_partitions
 from many_models.defs.partitions import origin_windows, raw_windows
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
+from many_models.defs.selections import retrain_config
+from many_models.defs.stage_ops import existing
 
 logger = logging.getLogger(__name__)
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROMOTION_CHECK = "promotion_rules"
-NAMES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,10 @@ class Launcher:
                 f"{self.use_case.source.start} to {self.use_case.source.end or 'now'}; look at "
                 "source.start and source.query"
             )
-        if unknown := [key for key in partitions if key not in keys]:
-            known = ", ".join(sorted(keys)[:NAMES_SHOWN])
-            raise UseCaseError(
-                f"use case {self.use_case.name!r} has no partition {unknown[0]!r}; it has {known}"
-                + (" ..." if len(keys) > NAMES_SHOWN else "")
-            )
-        return self._execute("train", keys, partitions or keys)
+        chosen = existing(self.use_case, "partition", partitions or keys, keys)
+        if len(find_ranges(keys, chosen)) > 1:
+            return self._execute_job("retrain", config=retrain_config(self.use_case, chosen))
+        return self._execute("train", keys, chosen)
 
     def score(self) -> list[FailedCheck]:
         """Forecast from the last origin whose window has data."""
@@ -102,22 +100,26 @@ class Launcher:
         return self._execute("measure", keys, due)
 
     def _execute(self, stage: str, keys: Sequence[str], chosen: Sequence[str]) -> list[FailedCheck]:
-        """Run a job on these of the partitions ``keys``: one run for each unbroken range."""
+        """Run a job of assets on these of ``keys``: one run for each unbroken range."""
+        return [
+            failed
+            for start, end in find_ranges(keys, chosen)
+            for failed in self._execute_job(stage, tags={RANGE_START: start, RANGE_END: end})
+        ]
+
+    def _execute_job(
+        self, stage: str, *, tags: dict[str, str] | None = None, config: dg.RunConfig | None = None
+    ) -> list[FailedCheck]:
         name = f"{self.use_case.name}_{stage}"
         definitions = dg.Definitions.merge(
             build_many_models_defs(self.use_case),
             dg.Definitions(resources=build_resources(), executor=dg.in_process_executor),
         )
-        job = definitions.resolve_job_def(name)
-        failed: list[FailedCheck] = []
-        for start, end in find_ranges(keys, chosen):
-            logger.info("%s: %s", name, start if start == end else f"{start} to {end}")
-            failed += self._execute_range(job, {RANGE_START: start, RANGE_END: end})
-        return failed
-
-    def _execute_range(self, job: dg.JobDefinition, tags: dict[str, str]) -> list[FailedCheck]:
+        logger.info("%s: %s", name, " to ".join(sorted(set((tags or {}).values()))) or "chosen")
         try:
-            result = job.execute_in_process(instance=self.instance, tags=tags)
+            result = definitions.resolve_job_def(name).execute_in_process(
+                instance=self.instance, tags=tags, run_config=config
+            )
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
         return [

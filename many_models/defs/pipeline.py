@@ -8,10 +8,12 @@ from many_models.core.use_case import AnyUseCase
 from many_models.defs.forecast_accuracy import build_forecast_accuracy
 from many_models.defs.grouped_datasets import build_grouped_datasets, build_grouped_datasets_check
 from many_models.defs.jobs import build_jobs
+from many_models.defs.partition_names import NAMES, names_io_manager
 from many_models.defs.predictions import build_predictions, build_predictions_check
 from many_models.defs.promoted_models import build_promoted_models, build_promoted_models_check
 from many_models.defs.raw_data import build_raw_data, build_raw_data_checks
 from many_models.defs.rollback import build_rollback_job
+from many_models.defs.selections import build_refresh_job, build_retrain_job
 from many_models.defs.trained_models import build_trained_models, build_trained_models_checks
 
 
@@ -40,5 +42,11 @@ def _build(use_case: AnyUseCase) -> dg.Definitions:
             build_promoted_models_check(use_case, promoted_models.key),
             build_predictions_check(use_case, predictions.key),
         ],
-        jobs=[*build_jobs(use_case), build_rollback_job(use_case)],
+        jobs=[
+            *build_jobs(use_case),
+            build_retrain_job(use_case),
+            build_refresh_job(use_case),
+            build_rollback_job(use_case),
+        ],
+        resources={NAMES: names_io_manager},
     )

@@ -7,7 +7,7 @@ from many_models.defs.resources import build_resources
 from many_models_tests.fakes import make_use_case
 
 
-def test_a_use_case_has_one_job_for_each_kind_of_partition_and_one_for_the_way_back() -> None:
+def test_a_use_case_has_a_job_for_each_kind_of_partition_and_those_of_ops() -> None:
     definitions = dg.Definitions.merge(
         build_many_models_defs(make_use_case()), dg.Definitions(resources=build_resources())
     )
@@ -21,6 +21,8 @@ def test_a_use_case_has_one_job_for_each_kind_of_partition_and_one_for_the_way_b
         "sales_train": {"grouped_datasets", "trained_models", "promoted_models"},
         "sales_score": {"predictions"},
         "sales_measure": {"forecast_accuracy"},
+        "sales_retrain": set(),
+        "sales_refresh": set(),
         "sales_rollback": set(),
     }
     checks = {

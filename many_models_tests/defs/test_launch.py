@@ -181,15 +181,19 @@ def test_another_partitioning_replaces_the_partitions(
     assert platform.trained[-1] == expected
 
 
-def test_scattered_partitions_run_in_ranges_of_neighbours(
+def test_partitions_are_one_run_whether_they_are_neighbours_or_not(
     home: Path, shop: Shop, instance: Instance, platform: Platform
 ) -> None:
+    platform.failing = {"a"}
     launcher = Launcher(shop.use_case(), instance)
     launcher.ingest()
-    launcher.train(["c", "a"])
-    assert platform.trained == [["a"], ["c"]]
+    failed = launcher.train(["c", "a", "c"])
+    assert [(check.name, check.partition) for check in failed] == [("promotion_rules", "a")]
     launcher.train(["b", "a"])
-    assert platform.trained[2:] == [["a", "b"]]
+    launcher.train()
+    assert platform.trained == [["c", "a"], ["a", "b"], ["a", "b", "c"]]
+    jobs = [run.job_name for run in instance.get_runs()]
+    assert jobs == ["sales_train", "sales_train", "sales_retrain", "sales_ingest"]
 
 
 def test_an_unknown_partition_is_refused_before_anything_is_trained(
