@@ -39,8 +39,12 @@ def examinations(
 
 def _reach_source(use_case: AnyUseCase, environ: Mapping[str, str]) -> None:
     from many_models.adapters.sources.database import SourceDatabase
+    from many_models.steps.new_data import check_watch
 
-    SourceDatabase(settings.source_url(use_case, environ)).check()
+    source = SourceDatabase(settings.source_url(use_case, environ))
+    source.check()
+    if use_case.source.watched:
+        check_watch(use_case, source)
 
 
 def _run_spark(master: str) -> None:

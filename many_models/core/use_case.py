@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Set
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from many_models.core.frequency import Frequency
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
+from many_models.core.schedules import Schedules
 from many_models.core.section import Section
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
@@ -27,6 +28,10 @@ class Source(Section):
 
     ``query`` is a SELECT with the bound parameters ``:window_start`` and ``:window_end`` (half
     open); ``table`` is short for the plain query of one table.
+
+    ``loaded_at`` is the column that tells when a row was loaded: one of ``table``, or one that
+    ``query`` returns. With a query, ``changes`` is the quicker way: a SELECT of the use case's time
+    and of ``loaded_at``, of the rows loaded at or after the bound parameter ``:since``.
     """
 
     url: str = Field(
@@ -37,6 +42,12 @@ class Source(Section):
     window: Literal["daily", "weekly", "monthly"] = "daily"
     start: date
     end: date | None = Field(default=None, description="last day of the data; open when absent")
+    loaded_at: Identifier | None = None
+    changes: str | None = None
+    loaded_within: Annotated[str, StringConstraints(pattern=r"^\d{1,4} ?(minutes|hours)$")] = Field(
+        default="60 minutes",
+        description="until a row is visible, from loaded_at on",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_read(self) -> Self:
@@ -49,6 +60,36 @@ class Source(Section):
         if self.end is not None and self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
         return self
+
+    @model_validator(mode="after")
+    def _one_way_to_watch(self) -> Self:
+        if self.changes is not None:
+            if self.table is not None:
+                raise ValueError("changes is for a query; with a table, loaded_at says it all")
+            if ":since" not in self.changes:
+                raise ValueError("changes lacks :since: it must select what was loaded since then")
+        return self
+
+    @property
+    def watched(self) -> bool:
+        """Whether the source tells when rows were loaded."""
+        return self.loaded_at is not None or self.changes is not None
+
+    @property
+    def load_column(self) -> str:
+        """The column that tells when a row was loaded."""
+        return self.loaded_at or "loaded_at"
+
+    @property
+    def overlap(self) -> timedelta:
+        """``loaded_within`` as a duration."""
+        unit = "minutes" if self.loaded_within.endswith("minutes") else "hours"
+        return timedelta(**{unit: int(self.loaded_within.removesuffix(unit))})
+
+    @property
+    def digest_text(self) -> str:
+        """What the rows depend on; how the source is watched is no part of it."""
+        return self.model_dump_json(exclude={"loaded_at", "changes", "loaded_within"})
 
 
 class Partitioning(Section):
@@ -101,6 +142,7 @@ class AnyUseCase(Section, ABC):
         description="what a run may spend on training; groups whose turn comes later are skipped",
     )
     promotion: PromotionRules = PromotionRules()
+    schedules: Schedules = Schedules()
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:
@@ -116,6 +158,15 @@ class AnyUseCase(Section, ABC):
                     f"source.query, such as {column} AS my_{column}"
                 )
             seen.add(name)
+        return self
+
+    @model_validator(mode="after")
+    def _watched_by_load(self) -> Self:
+        if self.source.loaded_at == self.time.column:
+            raise ValueError(
+                f"source.loaded_at: {self.time.column!r} is time.column, when a row happened; name "
+                "the column that tells when it was loaded, or rows that come late are never seen"
+            )
         return self
 
     @model_validator(mode="after")

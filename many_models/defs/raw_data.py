@@ -44,7 +44,7 @@ AVAILABLE_BEFORE, SOURCE_DIGEST = "available_before", "source_digest"
 
 def source_digest(use_case: AnyUseCase) -> str:
     """Changes whenever windows that were extracted before would not fit with new ones."""
-    source = use_case.source.model_dump_json()
+    source = use_case.source.digest_text
     columns = [f"{field.name} {field.type}" for field in raw_columns(use_case)]
     parts = json.dumps([source, use_case.frequency.code, columns])
     return hashlib.sha256(parts.encode()).hexdigest()[:16]

@@ -7,8 +7,9 @@ only read. What the values must be is decided in ``schema``.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_path
@@ -19,7 +20,13 @@ import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.adapters.sources.query import PARAMETERS, Window, bind_parameters
+from many_models.adapters.sources.query import (
+    PARAMETERS,
+    Question,
+    Window,
+    bind_parameters,
+    shortest_text,
+)
 from many_models.adapters.sources.reader import UnreachableError, quote
 from many_models.adapters.sources.schema import check_columns
 
@@ -37,6 +44,13 @@ class AdbcReader:
     def __init__(self, driver: str, uri: str) -> None:
         self.driver, self.uri = driver, uri
 
+    @property
+    def dialect(self) -> str:
+        return self.driver
+
+    def quote(self, name: str) -> str:
+        return quote(name)
+
     def check(self) -> None:
         with self._cursor():
             pass
@@ -46,6 +60,13 @@ class AdbcReader:
             self._run(cursor, "SELECT COUNT(*)", query, window)
             (rows,) = cursor.fetchone()
             return int(rows)
+
+    def answer(self, question: Question) -> pa.Table:
+        with self._cursor() as cursor:
+            order: list[str] = []
+            text = question.bind(lambda name: _note(order, name))
+            cursor.execute(text, _timestamps([question.moments[name] for name in order]))
+            return cursor.fetch_arrow_table()
 
     def batches(
         self, query: str, window: Window, schema: pa.Schema, batch_rows: int
@@ -77,20 +98,16 @@ class AdbcReader:
         except _ERRORS as error:
             raise UnreachableError(str(error)) from error
         with closing(connection), closing(connection.cursor()) as cursor:
+            if self.driver == "duckdb":
+                cursor.execute("SET TimeZone = 'UTC'")  # or a bound is taken for local time
             yield cursor
 
     def _run(self, cursor: Any, select: str, query: str, window: Window, last: str = "") -> None:
         order: list[str] = []
-
-        def place(name: str) -> str:
-            order.append(name)
-            return "?"
-
-        text = bind_parameters(query, place)
+        text = bind_parameters(query, lambda name: _note(order, name))
         values = dict(zip(PARAMETERS, (window.start, window.end), strict=True))
-        types = [(f"p{i}", pa.timestamp("us")) for i in range(len(order))]
-        row = {name: [values[key]] for (name, _), key in zip(types, order, strict=True)}
-        cursor.execute(_around(select, text, last), pa.record_batch(row, schema=pa.schema(types)))
+        moments = _timestamps([values[name] for name in order])
+        cursor.execute(_around(select, text, last), moments)
 
     def _limit(self, cursor: Any, batch_rows: int) -> None:
         """Tell the driver how many rows a batch should have, where it can be told."""
@@ -100,6 +117,18 @@ class AdbcReader:
 
     def _arrange(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays(batch.columns, names=schema.names)
+
+
+def _note(order: list[str], name: str) -> str:
+    """A question mark; the drivers bind these by their order."""
+    order.append(name)
+    return "?"
+
+
+def _timestamps(moments: Sequence[datetime]) -> pa.RecordBatch:
+    types = [(f"p{i}", pa.timestamp("us")) for i in range(len(moments))]
+    row = {name: [moment] for (name, _), moment in zip(types, moments, strict=True)}
+    return pa.record_batch(row, schema=pa.schema(types))
 
 
 def _around(select: str, query: str, last: str) -> str:
@@ -129,19 +158,29 @@ class PostgresReader(AdbcReader):
             yield cursor
 
     def _run(self, cursor: Any, select: str, query: str, window: Window, last: str = "") -> None:
-        for name, value in zip(PARAMETERS, (window.start, window.end), strict=True):
+        self._set(cursor, dict(zip(PARAMETERS, (window.start, window.end), strict=True)))
+        cursor.execute(_around(select, bind_parameters(query, _as_setting), last))
+
+    def answer(self, question: Question) -> pa.Table:
+        with self._cursor() as cursor:
+            self._set(cursor, question.moments)
+            cursor.execute(question.bind(_as_setting))
+            return cursor.fetch_arrow_table()
+
+    def _set(self, cursor: Any, moments: Mapping[str, datetime]) -> None:
+        for name, value in moments.items():
             cursor.execute(
                 "SELECT set_config($1, $2, true)", [_SETTING.format(name), value.isoformat(" ")]
             )
             cursor.fetchall()
-        text = bind_parameters(
-            query, lambda name: f"current_setting('{_SETTING.format(name)}')::timestamp"
-        )
-        cursor.execute(_around(select, text, last))
 
     def _selection(self, found: pa.Schema, schema: pa.Schema) -> str:
         columns = ", ".join(_as_postgres(found.field(field.name), field) for field in schema)
         return f"SELECT {columns}"
+
+
+def _as_setting(name: str) -> str:
+    return f"current_setting('{_SETTING.format(name)}')::timestamp"
 
 
 def _as_postgres(found: pa.Field[Any], declared: pa.Field[Any]) -> str:
@@ -189,6 +228,13 @@ class SqliteReader(AdbcReader):
         numbers = {name: f"?{i}" for i, name in enumerate(PARAMETERS, start=1)}
         text = bind_parameters(query, numbers.__getitem__)
         cursor.execute(_around(select, text, last), list(window.texts()))
+
+    def answer(self, question: Question) -> pa.Table:
+        with self._cursor() as cursor:
+            numbers = {name: f"?{i}" for i, name in enumerate(question.moments, start=1)}
+            texts = [shortest_text(moment) for moment in question.moments.values()]
+            cursor.execute(question.bind(numbers.__getitem__), texts)
+            return cursor.fetch_arrow_table()
 
     def _limit(self, cursor: Any, batch_rows: int) -> None:
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": batch_rows})

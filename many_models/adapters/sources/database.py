@@ -22,11 +22,13 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from many_models.adapters.sources import tables as source_tables
 from many_models.adapters.sources.adbc_reader import AdbcReader, PostgresReader, SqliteReader
+from many_models.adapters.sources.loads import LoadBounds, LoadColumns, read_loads
 from many_models.adapters.sources.query import Window
 from many_models.adapters.sources.reader import SourceReader, UnreachableError
 from many_models.adapters.sources.schema import cast_batch, unknown_column
 from many_models.adapters.sources.sqlalchemy_reader import SqlAlchemyReader, connect_engine
 from many_models.core.errors import SourceError
+from many_models.core.new_data import Loads
 
 _ADBC_URL = re.compile(r"adbc\+(?P<driver>[a-z_]+):(?P<uri>.*)", re.DOTALL)
 _NO_COLUMN = re.compile(
@@ -115,12 +117,32 @@ class SourceDatabase:
             SourceError: there is no such table or column; names the most similar one.
         """
         with self._engine() as engine:
-            self._check_table(engine, table)
-            found = source_tables.columns(engine, table)
-            for name in (time_column, *columns):
-                if name not in found:
-                    raise SourceError(unknown_column(name, found, f"table {table!r}"))
+            self._check_columns(engine, table, (time_column, *columns))
             return source_tables.window_query(engine, table, time_column, columns)
+
+    def loaded_query(self, table: str, time_column: str, loaded_at: str) -> str:
+        """The query for the rows of a table that were loaded ``:since``; errors as above."""
+        with self._engine() as engine:
+            self._check_columns(engine, table, (time_column, loaded_at))
+            if kind := source_tables.not_a_time(engine, table, loaded_at):
+                raise SourceError(
+                    f"column {loaded_at!r} of table {table!r} is {kind}; it must be a timestamp, "
+                    "or ISO text such as 2017-01-31 12:00:00"
+                )
+            return source_tables.loaded_query(engine, table, time_column, loaded_at)
+
+    def loads(
+        self, query: str, columns: LoadColumns, bounds: LoadBounds, window: Window | None = None
+    ) -> Loads:
+        """Days of the rows that ``query`` gives and that were loaded since, counted there.
+
+        ``query`` uses ``:since``, or the window, which then spans all of the source's time.
+
+        Raises:
+            SourceError: the database is away or refuses, or a value is no time.
+        """
+        with self._explained(query) as reader:
+            return read_loads(reader, query, columns, bounds, window)
 
     def _batches(
         self, query: str, window: Window, schema: pa.Schema, batch_rows: int
@@ -163,6 +185,13 @@ class SourceDatabase:
             )
         with self._explained():
             yield connect_engine(self._parsed())
+
+    def _check_columns(self, engine: sa.Engine, table: str, names: Sequence[str]) -> None:
+        self._check_table(engine, table)
+        found = source_tables.columns(engine, table)
+        for name in names:
+            if name not in found:
+                raise SourceError(unknown_column(name, found, f"table {table!r}"))
 
     def _check_table(self, engine: sa.Engine, table: str) -> None:
         if not source_tables.exists(engine, table):

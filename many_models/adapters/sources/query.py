@@ -1,4 +1,4 @@
-"""The time window of a source query and its two parameters, in any database's dialect.
+"""The time window of a source query and its parameters, in any database's dialect.
 
 Here belongs what looks at the text of a query. Running one does not: see the readers. Values are
 never written into a query; only the places where a driver binds them are.
@@ -7,7 +7,7 @@ never written into a query; only the places where a driver binds them are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
@@ -23,7 +23,7 @@ _TOKENS = re.compile(
     |(?P<quoted>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`)
     |(?P<dollar>\$(?P<tag>[A-Za-z_]\w*)?\$.*?\$(?(tag)(?P=tag))\$)
     |(?P<cast>::)
-    |:(?P<parameter>window_start|window_end)\b
+    |:(?P<parameter>[A-Za-z_]\w*)
     |(?P<end>;\s*)
     |(?P<space>\s+)
     |(?P<other>.)
@@ -61,10 +61,10 @@ class Window:
         beginning of. The shortest form therefore comes before every longer way to write the same
         moment: '2017-01-31' <= '2017-01-31 00:00:00', and neither is before '2017-01-31'.
         """
-        return _shortest(self.start), _shortest(self.end)
+        return shortest_text(self.start), shortest_text(self.end)
 
 
-def _shortest(moment: datetime) -> str:
+def shortest_text(moment: datetime) -> str:
     if moment.time() == time():
         return moment.date().isoformat()
     if moment.microsecond:
@@ -74,11 +74,35 @@ def _shortest(moment: datetime) -> str:
     return moment.isoformat(sep=" ", timespec="minutes")
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a query's rows: ``SELECT {select} FROM ({query}) source_rows {last}``.
+
+    Each of the ``moments`` is a parameter somewhere in it.
+    """
+
+    select: str
+    query: str
+    last: str
+    moments: Mapping[str, datetime]
+
+    def bind(self, place: Callable[[str], str], escape: Callable[[str], str] = str) -> str:
+        """Text of the whole, with ``place(name)`` for every parameter, in order."""
+        select, query, last = (
+            bind_parameters(
+                part, place, escape=escape, names=[n for n in self.moments if f":{n}" in part]
+            )
+            for part in (f"SELECT {self.select}", self.query, self.last)
+        )
+        return f"{select} FROM ({query}\n) source_rows {last}"
+
+
 def bind_parameters(
     query: str,
     place: Callable[[str], str],
     *,
     escape: Callable[[str], str] = str,
+    names: Sequence[str] = PARAMETERS,
 ) -> str:
     """The query with ``place(name)`` for every parameter and without a closing semicolon.
 
@@ -86,12 +110,17 @@ def bind_parameters(
     characters as well.
 
     Raises:
-        SourceError: the query does not use both parameters, so that it would return the same rows
+        SourceError: the query does not use all parameters, so that it would return the same rows
             for every window.
     """
     tokens = list(_TOKENS.finditer(query))
     found = {match["parameter"] for match in tokens}
-    missing = [f":{name}" for name in PARAMETERS if name not in found]
+    missing = [f":{name}" for name in names if name not in found]
+    if missing == [":since"]:
+        raise SourceError(
+            "source.changes does not use :since: it must select what was loaded since then, for "
+            "instance WHERE loaded_at >= :since"
+        )
     if missing:
         raise SourceError(
             f"the source query does not use {' and '.join(missing)}: it must select one time "
@@ -104,5 +133,5 @@ def bind_parameters(
         if match["end"] and match.start() > last:
             continue
         name = match["parameter"]
-        pieces.append(place(name) if name else escape(match.group()))
+        pieces.append(place(name) if name in names else escape(match.group()))
     return "".join(pieces).rstrip()

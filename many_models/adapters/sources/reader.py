@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from many_models.adapters.sources.query import Window
+from many_models.adapters.sources.query import Question, Window
 
 
 class UnreachableError(Exception):
@@ -26,11 +26,21 @@ class SourceReader(Protocol):
 
     errors: tuple[type[Exception], ...]
 
+    @property
+    def dialect(self) -> str:
+        """Name of the database's SQL."""
+
     def check(self) -> None:
         """Connect, ask for nothing, close."""
 
     def count(self, query: str, window: Window) -> int:
         """The number of rows the query gives in the window."""
+
+    def answer(self, question: Question) -> pa.Table:
+        """All rows of a question that has few, in whatever types the source has."""
+
+    def quote(self, name: str) -> str:
+        """An identifier as this database quotes it."""
 
     def batches(
         self, query: str, window: Window, schema: pa.Schema, batch_rows: int

@@ -79,6 +79,21 @@ def cast_batch(batch: pa.RecordBatch, schema: pa.Schema, window: Window) -> pa.R
     return result
 
 
+def as_times(array: pa.Array[Any], column: str) -> pa.Array[Any]:
+    """Times as ``timestamp[us]``, in UTC where they had a zone.
+
+    Raises:
+        SourceError: a value is no time.
+    """
+    try:
+        return _cast(array, _TIME)
+    except _MisfitError as misfit:
+        raise SourceError(
+            f"column {column!r} must be a time, but the source returned {misfit.value!r}. "
+            f"{_REMEDY['time']}."
+        ) from misfit
+
+
 def _describe(
     misfit: _MisfitError, column: str, batch: pa.RecordBatch, schema: pa.Schema, window: Window
 ) -> str:

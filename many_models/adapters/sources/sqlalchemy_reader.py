@@ -6,7 +6,7 @@ decided in ``schema``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +18,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from many_models.adapters.sources.query import PARAMETERS, Window, bind_parameters
+from many_models.adapters.sources.query import (
+    PARAMETERS,
+    Question,
+    Window,
+    bind_parameters,
+    shortest_text,
+)
 from many_models.adapters.sources.reader import UnreachableError
 from many_models.adapters.sources.schema import check_columns
 
@@ -61,6 +67,21 @@ class SqlAlchemyReader:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
 
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    def quote(self, name: str) -> str:
+        return self.engine.dialect.identifier_preparer.quote_identifier(name)
+
+    def answer(self, question: Question) -> pa.Table:
+        with connected(self.engine) as connection:
+            text = question.bind(lambda name: f":{name}", _escape)
+            result = connection.execute(self._bound(text, question.moments))
+            names, rows = list(result.keys()), result.all()
+        columns = list(zip(*rows, strict=True)) or [()] * len(names)
+        return pa.table([_array(values) for values in columns], names=names)
+
     def check(self) -> None:
         with connected(self.engine):
             pass
@@ -87,18 +108,24 @@ class SqlAlchemyReader:
     def _statement(
         self, query: str, window: Window, before: str = "", after: str = ""
     ) -> sa.TextClause:
-        # text() reads every :name as a parameter, in string literals too, unless it is escaped.
-        text = bind_parameters(
-            query, lambda name: f":{name}", escape=lambda piece: piece.replace(":", "\\:")
-        )
-        bounds: Sequence[object] = (window.start, window.end)
+        text = bind_parameters(query, lambda name: f":{name}", escape=_escape)
+        moments = dict(zip(PARAMETERS, (window.start, window.end), strict=True))
+        return self._bound(before + text + after, moments)
+
+    def _bound(self, text: str, moments: Mapping[str, datetime]) -> sa.TextClause:
+        values: Mapping[str, object] = moments
         kind: sa.types.TypeEngine[Any] = sa.DateTime()
-        if self.engine.dialect.name == "sqlite":
-            bounds, kind = window.texts(), sa.String()
-        values = dict(zip(PARAMETERS, bounds, strict=True))
-        return sa.text(before + text + after).bindparams(
+        if self.dialect == "sqlite":
+            values = {name: shortest_text(moment) for name, moment in moments.items()}
+            kind = sa.String()
+        return sa.text(text).bindparams(
             *(sa.bindparam(name, value, type_=kind) for name, value in values.items())
         )
+
+
+def _escape(piece: str) -> str:
+    """Text in which ``sa.text`` reads no :name as a parameter, as it does in literals too."""
+    return piece.replace(":", "\\:")
 
 
 def _array(values: Sequence[object]) -> pa.Array[Any]:

@@ -19,6 +19,7 @@ from many_models.adapters.sources.sqlalchemy_reader import connected
 logger = logging.getLogger(__name__)
 
 DISTINCT_LIMIT = 10_000
+_NO_TIMES = (sa.Numeric, sa.Integer, sa.Boolean, sa.LargeBinary, sa.JSON, sa.Uuid, sa.Time)
 _WITHOUT_ORDER = (sa.Boolean, sa.JSON, sa.LargeBinary, sa.Uuid, sa.ARRAY)
 
 
@@ -81,17 +82,33 @@ def columns(engine: sa.Engine, table: str) -> tuple[str, ...]:
         return tuple(column["name"] for column in sa.inspect(connection).get_columns(name, schema))
 
 
+def not_a_time(engine: sa.Engine, table: str, column: str) -> str:
+    """The type of a column that can hold neither times nor their text; nothing for others."""
+    schema, name = _split(engine, table)
+    with connected(engine) as connection:
+        found = sa.inspect(connection).get_columns(name, schema)
+    kind = next(item["type"] for item in found if item["name"] == column)
+    return str(kind) if isinstance(kind, _NO_TIMES) else ""
+
+
 def window_query(engine: sa.Engine, table: str, time_column: str, columns: Sequence[str]) -> str:
     """A SELECT of the time column and ``columns`` for one window, in the database's quotes."""
+    time = engine.dialect.identifier_preparer.quote_identifier(time_column)
+    select = _select(engine, table, (time_column, *columns))
+    return f"{select}\nWHERE {time} >= :window_start AND {time} < :window_end"
+
+
+def loaded_query(engine: sa.Engine, table: str, time_column: str, loaded_at: str) -> str:
+    """A SELECT of time and load time of the rows loaded ``:since``, in the database's quotes."""
+    loaded = engine.dialect.identifier_preparer.quote_identifier(loaded_at)
+    return f"{_select(engine, table, (time_column, loaded_at))}\nWHERE {loaded} >= :since"
+
+
+def _select(engine: sa.Engine, table: str, columns: Sequence[str]) -> str:
     quote = engine.dialect.identifier_preparer.quote_identifier
     schema, name = _split(engine, table)
-    names = dict.fromkeys((time_column, *columns))
     origin = ".".join(quote(part) for part in (schema, name) if part)
-    time = quote(time_column)
-    return (
-        f"SELECT {', '.join(quote(column) for column in names)}\nFROM {origin}\n"
-        f"WHERE {time} >= :window_start AND {time} < :window_end"
-    )
+    return f"SELECT {', '.join(map(quote, dict.fromkeys(columns)))}\nFROM {origin}"
 
 
 def describe(engine: sa.Engine, table: str) -> TableSummary:
