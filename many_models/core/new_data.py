@@ -83,7 +83,7 @@ class WatchCalendar:
         """Whether some of the events from ``first`` to ``last`` are over, or can be read ahead,
         that were not when the periods before ``earlier`` were over."""
         return any(
-            first < new and last >= old
+            old < new and first < new and last >= old
             for old, new in (
                 (earlier, self.before),
                 (self.readable(earlier), self.readable(self.before)),

@@ -6,12 +6,14 @@ command line, jobs, schedules and sensors all answer it alike.
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import dagster as dg
 
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import UseCaseError
+from many_models.core.new_data import Ingested
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.forecast_accuracy import MEASURED_THROUGH
 from many_models.defs.partitions import (
@@ -118,26 +120,66 @@ def sync_partitions(use_case: AnyUseCase, instance: dg.DagsterInstance, lake: La
     return list(instance.get_dynamic_partitions(name))
 
 
+def new_windows(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, *, now: datetime | None = None
+) -> list[str]:
+    """Those of ``due_windows``, as long as one of them has a period that is over, and not ingested.
+
+    Raises:
+        UseCaseError: no period of the source's span is over yet.
+    """
+    moment = now or utc_now()
+    keys, before = due_windows(use_case, instance, now=moment), available_before(use_case, moment)
+    reached = _ingested_before(use_case, instance)
+    found = windows_of(raw_windows(use_case), keys)
+    ends = {w.key: available_part(use_case, w, datetime.max).end for w in found}
+    new = any(reached.get(key, datetime.min) < min(end, before) for key, end in ends.items())
+    return keys if new else []
+
+
+def ingested_windows(use_case: AnyUseCase, instance: dg.DagsterInstance) -> dict[str, Ingested]:
+    """Each window's last extraction from the source as it is now."""
+    digest, found = source_digest(use_case), dict[str, Ingested]()
+
+    @cache
+    def started(run_id: str) -> float | None:
+        run = instance.get_run_record_by_id(run_id)
+        return (run.start_time or run.create_timestamp.timestamp()) if run else None
+
+    for record in materialization_records(use_case, instance, "raw_data"):
+        made = record.asset_materialization
+        if made is None or made.partition is None:
+            continue
+        if made.metadata.get(SOURCE_DIGEST) != dg.MetadataValue.text(digest):
+            break  # what is older may have made room for this
+        reached = datetime.fromisoformat(str(made.metadata[AVAILABLE_BEFORE].value))
+        at = datetime.fromtimestamp(started(record.run_id) or record.timestamp, UTC)
+        found.setdefault(made.partition, Ingested(reached, at.replace(tzinfo=None)))
+    return found
+
+
 def _ingested_before(use_case: AnyUseCase, instance: dg.DagsterInstance) -> dict[str, datetime]:
     """How far each window's last extraction from the source as it is now could reach."""
-    digest, reached = source_digest(use_case), dict[str, datetime]()
-    for key, metadata in _materializations(use_case, instance, "raw_data"):
-        if metadata.get(SOURCE_DIGEST) != digest:
-            break  # what is older may have made room for this
-        reached.setdefault(key, datetime.fromisoformat(str(metadata[AVAILABLE_BEFORE])))
-    return reached
+    return {key: found.reached for key, found in ingested_windows(use_case, instance).items()}
 
 
 def _materializations(
     use_case: AnyUseCase, instance: dg.DagsterInstance, name: str
 ) -> Iterator[tuple[str, dict[str, object]]]:
     """Partition and metadata of each materialization of an asset, the latest first."""
+    for record in materialization_records(use_case, instance, name):
+        found = record.asset_materialization
+        if found and found.partition:
+            yield found.partition, {n: v.value for n, v in found.metadata.items()}
+
+
+def materialization_records(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, name: str
+) -> Iterator[dg.EventLogRecord]:
+    """All materializations of an asset, the latest first."""
     asset = dg.AssetKey([use_case.name, name])
     cursor, more = None, True
     while more:
         page = instance.fetch_materializations(asset, RECORDS_A_PAGE, cursor)
-        for record in page.records:
-            found = record.asset_materialization
-            if found and found.partition:
-                yield found.partition, {n: v.value for n, v in found.metadata.items()}
+        yield from page.records
         cursor, more = page.cursor, page.has_more

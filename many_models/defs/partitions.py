@@ -65,6 +65,11 @@ def windows_of(
     return [TimeWindow(k, _plain(w.start), _plain(w.end)) for k, w in found]
 
 
+def window_key_of(use_case: AnyUseCase, day: date) -> str:
+    """Partition key of the window of raw data that a day lies in."""
+    return _window_start(use_case.source.window, day, _first_weekday(use_case)).isoformat()
+
+
 def source_span(use_case: AnyUseCase) -> tuple[datetime, datetime]:
     """First and (exclusive) last time of the source: whole periods from its start to its end."""
     start, end = use_case.source.start, use_case.source.end
@@ -133,8 +138,7 @@ def _windows(
     Where the source has no end, so many ``open_windows`` follow those that are over.
     """
     start, end = source_span(use_case)
-    family, code = use_case.frequency.family, use_case.frequency.code
-    weekday = WEEKDAYS.index(code[2:]) if family == "W" else 0
+    weekday = _first_weekday(use_case)
     first = datetime.combine(_window_start(window, start.date(), weekday), time.min)
     if use_case.source.end is None:
         last = None
@@ -151,6 +155,12 @@ def _windows(
     return dg.WeeklyPartitionsDefinition(
         first, last, day_offset=(weekday + 1) % 7, end_offset=open_windows
     )
+
+
+def _first_weekday(use_case: AnyUseCase) -> int:
+    """The day on which weeks begin; Monday is 0."""
+    frequency = use_case.frequency
+    return WEEKDAYS.index(frequency.code[2:]) if frequency.family == "W" else 0
 
 
 def _window_start(window: str, day: date, weekday: int) -> date:

@@ -1,0 +1,72 @@
+"""Schedules ``<use case>_daily`` and ``_weekly``: there from the start, on by a click in Dagster.
+
+A tick's run key is its scheduled time, so that a tick that is evaluated twice starts one run.
+"""
+
+import dagster as dg
+
+from many_models.core.errors import UseCaseError
+from many_models.core.use_case import AnyUseCase
+from many_models.defs.due import new_windows
+from many_models.defs.partitions import group_partitions
+from many_models.defs.selections import refresh_config
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+def build_schedules(use_case: AnyUseCase) -> list[dg.ScheduleDefinition]:
+    """The schedules that the use case has a cron expression for."""
+    chosen, found = use_case.schedules, []
+    if chosen.score is not None:
+        found.append(_build_daily(use_case, chosen.score))
+    if chosen.train is not None:
+        found.append(_build_weekly(use_case, chosen.train))
+    return found
+
+
+def _build_daily(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{use_case.name}_daily",
+        job_name=f"{use_case.name}_refresh",
+        cron_schedule=cron,
+        execution_timezone=use_case.schedules.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=(
+            "Takes in the windows of raw data that are not ingested to their end, forecasts from "
+            "the newest origin, and judges earlier predictions."
+        ),
+    )
+    def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        try:
+            windows = new_windows(use_case, context.instance)
+        except UseCaseError as error:
+            return dg.SkipReason(str(error))
+        if not windows:
+            return dg.SkipReason("Nothing is due: every period that is over has been ingested.")
+        return dg.RunRequest(_key(context), run_config=refresh_config(use_case, windows))
+
+    return daily
+
+
+def _build_weekly(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
+    groups = group_partitions(use_case).name or ""
+
+    @dg.schedule(
+        name=f"{use_case.name}_weekly",
+        job_name=f"{use_case.name}_train",
+        cron_schedule=cron,
+        execution_timezone=use_case.schedules.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Groups, trains, judges and promotes all partitions, in one run.",
+    )
+    def weekly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        keys = context.instance.get_dynamic_partitions(groups)
+        if not keys:
+            return dg.SkipReason("There is nothing to train: no window of raw data has rows yet.")
+        return dg.RunRequest(_key(context), tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
+
+    return weekly
+
+
+def _key(context: dg.ScheduleEvaluationContext) -> str:
+    return context.scheduled_execution_time.isoformat()
