@@ -8,17 +8,19 @@ from many_models.core.use_case import AnyUseCase
 from many_models.defs.forecast_accuracy import build_forecast_accuracy
 from many_models.defs.grouped_datasets import build_grouped_datasets, build_grouped_datasets_check
 from many_models.defs.jobs import build_jobs
+from many_models.defs.new_data import build_new_data_sensors
 from many_models.defs.partition_names import NAMES, names_io_manager
 from many_models.defs.predictions import build_predictions, build_predictions_check
 from many_models.defs.promoted_models import build_promoted_models, build_promoted_models_check
 from many_models.defs.raw_data import build_raw_data, build_raw_data_checks
 from many_models.defs.rollback import build_rollback_job
+from many_models.defs.schedules import build_schedules
 from many_models.defs.selections import build_refresh_job, build_retrain_job
 from many_models.defs.trained_models import build_trained_models, build_trained_models_checks
 
 
 def build_many_models_defs(use_case: AnyUseCase) -> dg.Definitions:
-    """Assets, checks and jobs of one use case; the asset keys begin with its name."""
+    """Assets, checks, jobs, schedules, sensors of one use case; the keys begin with its name."""
     with warnings.catch_warnings():
         # Dagster is pinned, and our tests show that what it calls new does what we need.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -48,5 +50,7 @@ def _build(use_case: AnyUseCase) -> dg.Definitions:
             build_refresh_job(use_case),
             build_rollback_job(use_case),
         ],
+        schedules=build_schedules(use_case),
+        sensors=build_new_data_sensors(use_case),
         resources={NAMES: names_io_manager},
     )

@@ -3,6 +3,8 @@
 A tick's run key is its scheduled time, so that a tick that is evaluated twice starts one run.
 """
 
+from datetime import datetime
+
 import dagster as dg
 
 from many_models.core.errors import UseCaseError
@@ -24,6 +26,29 @@ def build_schedules(use_case: AnyUseCase) -> list[dg.ScheduleDefinition]:
     return found
 
 
+def daily_request(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, at: datetime
+) -> dg.RunRequest | dg.SkipReason:
+    """A refresh of what is due, under the key of the tick ``at``."""
+    try:
+        windows = new_windows(use_case, instance)
+    except UseCaseError as error:
+        return dg.SkipReason(str(error))
+    if not windows:
+        return dg.SkipReason("Nothing is due: every period that is over has been ingested.")
+    return dg.RunRequest(at.isoformat(), run_config=refresh_config(use_case, windows))
+
+
+def weekly_request(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, at: datetime
+) -> dg.RunRequest | dg.SkipReason:
+    """A training of all partitions, as one range, under the key of the tick ``at``."""
+    keys = instance.get_dynamic_partitions(group_partitions(use_case).name or "")
+    if not keys:
+        return dg.SkipReason("There is nothing to train: no window of raw data has rows yet.")
+    return dg.RunRequest(at.isoformat(), tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
+
+
 def _build_daily(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{use_case.name}_daily",
@@ -37,20 +62,12 @@ def _build_daily(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
         ),
     )
     def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        try:
-            windows = new_windows(use_case, context.instance)
-        except UseCaseError as error:
-            return dg.SkipReason(str(error))
-        if not windows:
-            return dg.SkipReason("Nothing is due: every period that is over has been ingested.")
-        return dg.RunRequest(_key(context), run_config=refresh_config(use_case, windows))
+        return daily_request(use_case, context.instance, context.scheduled_execution_time)
 
     return daily
 
 
 def _build_weekly(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
-    groups = group_partitions(use_case).name or ""
-
     @dg.schedule(
         name=f"{use_case.name}_weekly",
         job_name=f"{use_case.name}_train",
@@ -60,13 +77,6 @@ def _build_weekly(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
         description="Groups, trains, judges and promotes all partitions, in one run.",
     )
     def weekly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        keys = context.instance.get_dynamic_partitions(groups)
-        if not keys:
-            return dg.SkipReason("There is nothing to train: no window of raw data has rows yet.")
-        return dg.RunRequest(_key(context), tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
+        return weekly_request(use_case, context.instance, context.scheduled_execution_time)
 
     return weekly
-
-
-def _key(context: dg.ScheduleEvaluationContext) -> str:
-    return context.scheduled_execution_time.isoformat()

@@ -50,7 +50,8 @@ def read_loads(
     it gives, the times are compared as such.
     """
     lite = reader.dialect == "sqlite"
-    happened, raw = reader.quote(columns.time), reader.quote(columns.loaded_at)
+    # With the table's name, as SQLite takes an unknown name in quotes for a text.
+    happened, raw = (f"source_rows.{reader.quote(n)}" for n in (columns.time, columns.loaded_at))
     loaded = f"strftime('%Y-%m-%d %H:%M:%f', {raw})" if lite else raw
     day = f"DATE({happened})" if lite else f"CAST({happened} AS DATE)"
     moments = {"kept_from": bounds.kept_from}

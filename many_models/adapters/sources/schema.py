@@ -85,6 +85,8 @@ def as_times(array: pa.Array[Any], column: str) -> pa.Array[Any]:
     Raises:
         SourceError: a value is no time.
     """
+    if array.null_count == len(array):  # of any type: a driver cannot tell it from no values
+        return pa.nulls(len(array), _TIME)
     try:
         return _cast(array, _TIME)
     except _MisfitError as misfit:

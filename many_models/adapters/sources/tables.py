@@ -19,7 +19,16 @@ from many_models.adapters.sources.sqlalchemy_reader import connected
 logger = logging.getLogger(__name__)
 
 DISTINCT_LIMIT = 10_000
-_NO_TIMES = (sa.Numeric, sa.Integer, sa.Boolean, sa.LargeBinary, sa.JSON, sa.Uuid, sa.Time)
+_NO_TIMES = (
+    sa.Numeric,
+    sa.Float,
+    sa.Integer,
+    sa.Boolean,
+    sa.LargeBinary,
+    sa.JSON,
+    sa.Uuid,
+    sa.Time,
+)
 _WITHOUT_ORDER = (sa.Boolean, sa.JSON, sa.LargeBinary, sa.Uuid, sa.ARRAY)
 
 

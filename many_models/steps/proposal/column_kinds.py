@@ -28,16 +28,8 @@ _TARGETS = {*_AMOUNTS, "target", "y", "value", "load", "power", "temperature"}
 _NOT_REALISED = {"expected", "forecast", "predicted", "prediction", "planned", "plan", "budget",
                  "previous", "last", "lag", "average", "avg", "mean"}  # fmt: skip
 _CALENDAR = {"year", "quarter", "month", "week", "weekday", "day", "hour", "dayofweek"}
-_BOOKKEEPING = {
-    "created",
-    "updated",
-    "modified",
-    "loaded",
-    "inserted",
-    "deleted",
-    "valid",
-    "changed",
-}
+_LOADED, _CHANGED = {"loaded", "ingested", "inserted"}, {"updated", "modified", "changed"}
+_BOOKKEEPING = {*_LOADED, *_CHANGED, "created", "deleted", "valid"}
 
 
 def kind_of(column: ColumnSummary) -> Kind:
@@ -117,6 +109,12 @@ def is_amount(name: str) -> bool:
 def is_bookkeeping(name: str) -> bool:
     """The time of a change to the row, not of what the row tells."""
     return bool(words(name) & _BOOKKEEPING)
+
+
+def load_rank(name: str) -> int:
+    """How likely this is the time when a row was loaded: 2, 1, or 0 where it is not."""
+    found = words(name)
+    return 2 if found & _LOADED else int(bool(found & _CHANGED))
 
 
 def words(name: str) -> set[str]:

@@ -77,14 +77,26 @@ def _source(proposal: Proposal | RowProposal) -> str:
         comment = f" # {reason}" if reason else ""
         origin = f"  query: |{comment}\n{textwrap.indent(proposal.query, '    ')}"
     end = f"  end: {proposal.end} # the last day in the table; leave it out when rows are added"
+    watch = [_watch(proposal, proposal.loaded_at)] if proposal.loaded_at else []
     return _lines(
         "source:",
         f"  url: {_scalar(proposal.url)}",
         f"  window: {proposal.window} # what one partition of raw_data holds",
         f"  start: {proposal.start}",
         end if proposal.end else "  # no end: the table still gets new rows",
+        *watch,
         origin,
     )
+
+
+def _watch(proposal: Proposal | RowProposal, loaded_at: str) -> str:
+    """A comment that says how new data can be noticed by when it was loaded."""
+    reason = "# lets a sensor refresh what new rows touch, whatever date they have"
+    if proposal.query is None:
+        return f"  # loaded_at: {_scalar(loaded_at)} {reason}"
+    names = f"{proposal.choices.time}, {loaded_at} AS loaded_at"
+    query = f"SELECT {names} FROM {proposal.table} WHERE {loaded_at} >= :since"
+    return f"  {reason}\n  # changes: {query}"
 
 
 def _partitioning(proposal: Proposal | RowProposal) -> str:

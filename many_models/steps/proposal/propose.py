@@ -33,7 +33,8 @@ class Proposal:
     """All that the use case file says, and the figures of the table that it explains itself by.
 
     ``query`` is None where the plain table will do; ``end`` where rows are still added. ``rows``
-    counts the table's, ``periods`` are those from its first to its last time.
+    counts the table's, ``periods`` are those from its first to its last time; ``loaded_at`` is the
+    column that seems to tell when a row was loaded.
     """
 
     choices: Choices
@@ -52,6 +53,7 @@ class Proposal:
     target_at_least_zero: bool
     switches: tuple[str, ...]
     warnings: tuple[str, ...]
+    loaded_at: str | None = None
 
 
 def build_proposal(choices: Choices, probe: SourceProbe, *, url: str, today: date) -> Proposal:
@@ -85,7 +87,15 @@ def build_proposal(choices: Choices, probe: SourceProbe, *, url: str, today: dat
         target_at_least_zero=not kinds.below_zero(probe.column(said(choices.target))),
         switches=tuple(n for n in said(choices.known) if _is_switch(probe.column(n))),
         warnings=warn_of_nulls(choices, probe),
+        loaded_at=find_load_time(choices, probe),
     )
+
+
+def find_load_time(choices: Choices, probe: SourceProbe) -> str | None:
+    """The column that by its name and values tells best when a row was loaded."""
+    found = [c.name for c in probe.table.columns if kinds.kind_of(c) == "time"]
+    likely = [name for name in found if name != choices.time and kinds.load_rank(name)]
+    return max(likely, key=kinds.load_rank, default=None)
 
 
 def count_partitions(partitioning: str | int | None, probe: SourceProbe) -> int:

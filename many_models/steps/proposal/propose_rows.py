@@ -13,6 +13,7 @@ from many_models.steps.proposal.propose import (
     STILL_GROWING,
     Window,
     count_partitions,
+    find_load_time,
     warn_of_nulls,
 )
 
@@ -32,6 +33,7 @@ class RowProposal:
     start: date
     end: date | None
     warnings: tuple[str, ...]
+    loaded_at: str | None = None
 
 
 def build_row_proposal(
@@ -59,6 +61,7 @@ def build_row_proposal(
             *_warn_of_twins(choices, row_id, probe),
             _warn_of_hindsight(choices),
         ),
+        loaded_at=find_load_time(choices, probe),
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -73,10 +74,34 @@ def test_a_use_case_cannot_be_changed_and_survives_pickling() -> None:
         ({"url": ""}, "url"),
         ({"start": "yesterday"}, "start"),
         ({"window": "hourly"}, "'daily', 'weekly' or 'monthly'"),
+        ({"changes": "SELECT :since"}, "changes is for a query; with a table, loaded_at"),
+        ({"table": None, "query": WINDOWED, "changes": "SELECT 1"}, "changes lacks :since"),
+        ({"loaded_at": "date"}, "source.loaded_at: 'date' is time.column, when a row happened"),
+        ({"loaded_at": "loaded at"}, "loaded_at"),
+        ({"loaded_at": "at", "loaded_within": "soon"}, "loaded_within"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_refused(source: dict[str, Any], expected: str) -> None:
     assert expected in _message(source={**SOURCE, **source})
+
+
+def test_how_long_rows_may_stay_invisible_is_a_setting() -> None:
+    assert make_use_case().source.overlap == timedelta(hours=1)
+    for text, expected in {
+        "90 minutes": timedelta(minutes=90),
+        "2hours": timedelta(hours=2),
+    }.items():
+        source = make_use_case(source={**SOURCE, "loaded_within": text}).source
+        assert source.overlap == expected
+
+
+def test_how_a_source_is_watched_does_not_change_what_was_read_from_it() -> None:
+    plain, watched = (
+        make_use_case(source={**SOURCE, **fields}).source
+        for fields in ({}, {"loaded_at": "at", "loaded_within": "2 hours"})
+    )
+    assert (plain.watched, watched.watched) == (False, True)
+    assert plain.digest_text == watched.digest_text
 
 
 def test_one_day_of_data_is_a_period() -> None:

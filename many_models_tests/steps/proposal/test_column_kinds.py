@@ -78,3 +78,8 @@ def test_more_names_are_reserved_for_keys_than_for_numbers() -> None:
     assert kinds.is_reserved("Status", carried=True)
     assert not kinds.is_reserved("status", carried=False)
     assert kinds.is_reserved("window", carried=False)
+
+
+def test_the_time_of_a_load_is_known_by_its_name() -> None:
+    ranks = {name: kinds.load_rank(name) for name in ("loaded_at", "updatedAt", "created", "day")}
+    assert ranks == {"loaded_at": 2, "updatedAt": 1, "created": 0, "day": 0}

@@ -95,3 +95,26 @@ def test_any_url_comes_back_as_it_was(url: str) -> None:
 def test_choices_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(UseCaseError, match=r"the proposed shop\.yaml is not a valid use case"):
         write_use_case(replace(PROPOSAL, choices=replace(CHOICES, partitioning="region")))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (None, ("loaded_at: updated_at", ["updated_at", None])),
+        (
+            "SELECT * FROM shop WHERE day >= :window_start AND day < :window_end",
+            (
+                "changes: SELECT day, updated_at AS loaded_at FROM shop WHERE updated_at >= :since",
+                [None, "SELECT day, updated_at AS loaded_at FROM shop WHERE updated_at >= :since"],
+            ),
+        ),
+    ],
+)
+def test_a_load_time_is_proposed_in_a_comment_that_can_be_switched_on(
+    query: str | None, expected: tuple[str, list[str | None]]
+) -> None:
+    text = write_use_case(replace(PROPOSAL, query=query, loaded_at="updated_at"))
+    line, fields = expected
+    assert not parse_use_case(text, name="test").source.watched
+    source = parse_use_case(text.replace(f"# {line}", line), name="test").source
+    assert [source.loaded_at, source.changes] == fields
