@@ -171,6 +171,11 @@ def check(use_cases: tuple[AnyUseCase, ...]) -> None:
             except ManyModelsError as error:
                 failed += 1
                 click.echo(f"{click.style('FAILED', fg='red')} {name}: {error}")
+    for unwatched in (u.name for u in use_cases if not u.source.watched):
+        click.echo(
+            f"note   {unwatched} has no sensor of new data: give source.loaded_at, or "
+            "source.changes with a query, where the source tells when rows were loaded"
+        )
     sys.exit(1 if failed else 0)
 
 

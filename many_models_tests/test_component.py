@@ -32,7 +32,9 @@ def _add(project: DefsFolderSandbox, name: str, file: str = "use_case.yaml") -> 
             "attributes": attributes,
         },
     )
-    described = make_use_case(name=name).model_dump(mode="json", exclude_unset=True)
+    source = {"url": "sqlite:///sales.db", "table": "sales", "start": "2024-01-01"}
+    use_case = make_use_case(name=name, source={**source, "loaded_at": "loaded_at"})
+    described = use_case.model_dump(mode="json", exclude_unset=True)
     (folder / "use_case.yaml").write_text(yaml.safe_dump(described))
     return folder
 
@@ -48,6 +50,9 @@ def test_a_project_may_have_several_use_cases_that_share_their_resources(
         assert {key.path[0] for key in keys} == {"bread", "milk"}
         assert dg.AssetKey(["milk", "predictions"]) in keys
         assert {"bread_train", "milk_train"} <= {job.name for job in defs.resolve_all_job_defs()}
+        repository = defs.get_repository_def()
+        assert {"bread_daily", "milk_weekly"} <= {s.name for s in repository.schedule_defs}
+        assert {s.name for s in repository.sensor_defs} >= {"bread_new_data", "milk_new_data"}
 
 
 def test_a_file_that_is_not_there_is_named(project: DefsFolderSandbox) -> None:

@@ -121,6 +121,23 @@ def test_assets_follow_each_other() -> None:
     }
 
 
+def test_every_use_case_can_run_by_itself_but_does_not_until_it_is_switched_on() -> None:
+    repository = load().get_repository_def()
+    jobs = {job.name for job in repository.get_all_jobs()}
+    found = {}
+    for schedule in repository.schedule_defs:
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+        assert schedule.job_name in jobs
+        found[schedule.name] = schedule.description
+    for sensor in repository.sensor_defs:
+        assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+        assert {target.job_name for target in sensor.targets} <= jobs
+        found[sensor.name] = sensor.description
+    expected = {f"{name}_{kind}" for name in PACKAGED for kind in ("daily", "weekly")}
+    assert expected | {"grocery_new_data"} <= found.keys()
+    assert all(len(text or "") > 50 for text in found.values())
+
+
 def test_only_promotion_and_rollback_ask_for_the_right_to_write_production() -> None:
     repository = load().get_repository_def()
     needed = {

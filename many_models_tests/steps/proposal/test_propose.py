@@ -41,6 +41,13 @@ def test_a_table_that_still_grows_has_no_end_and_daily_windows(tmp_path: Path) -
     assert (found.end, found.window) == (None, "daily")
 
 
+def test_the_time_of_a_load_is_found_and_is_no_feature(tmp_path: Path) -> None:
+    table = shop_table()
+    table["updated_at"] = table["loaded_at"] = "2017-03-02 05:00:00"
+    assert propose(probe_table(tmp_path / "shop.db", table)).loaded_at == "loaded_at"
+    assert propose(probe_table(tmp_path / "other.db", shop_table())).loaded_at is None
+
+
 @pytest.mark.parametrize(
     ("frequency", "days", "age", "window"),
     [("W-SUN", 7, 0, "weekly"), ("W-SUN", 7, 400, "monthly"), ("MS", 31, 0, "monthly")],
