@@ -25,3 +25,10 @@ class CurrentRun:
         record = self.instance.get_run_record_by_id(self.id)
         assert record is not None  # it is the run that asks
         return record.create_timestamp.replace(tzinfo=None)
+
+    @property
+    def lineage(self) -> frozenset[str]:
+        """The run and, where it is a retry, those that it tries again."""
+        run = self.instance.get_run_by_id(self.id)
+        assert run is not None
+        return frozenset({self.id, run.parent_run_id or self.id, run.root_run_id or self.id})

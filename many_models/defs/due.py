@@ -24,6 +24,7 @@ from many_models.defs.partitions import (
     origin_windows,
     raw_windows,
     readable_before,
+    register_partitions,
     utc_now,
     windows_of,
 )
@@ -109,14 +110,14 @@ def sync_partitions(use_case: AnyUseCase, instance: dg.DagsterInstance, lake: La
     In the order in which Dagster has them.
     """
     name = group_partitions(use_case).name or ""
+    known = instance.get_dynamic_partitions(name)  # first: what another run adds has data by then
     present = find_partitions(use_case, lake)
-    known = instance.get_dynamic_partitions(name)
     if gone := [key for key in known if key not in set(present)]:
         logger.info("%d partitions have no data any more, such as %s", len(gone), gone[0])
         lake.grouped_datasets(use_case).replace_files(gone, lambda _: [], run_id="")
         for key in gone:
             instance.delete_dynamic_partition(name, key)
-    instance.add_dynamic_partitions(name, present)
+    register_partitions(use_case, instance, present)
     return list(instance.get_dynamic_partitions(name))
 
 

@@ -6,6 +6,7 @@ from math import ceil
 
 import dagster as dg
 import numpy as np
+from sqlalchemy.exc import IntegrityError
 
 from many_models.core.errors import LakeError
 from many_models.core.frequency import WEEKDAYS
@@ -55,6 +56,17 @@ def origin_windows(use_case: AnyUseCase) -> dg.TimeWindowPartitionsDefinition:
 def group_partitions(use_case: AnyUseCase) -> dg.DynamicPartitionsDefinition:
     """Sets of groups: a key column's values, or hash buckets; new ones register themselves."""
     return dg.DynamicPartitionsDefinition(name=f"{use_case.name}_groups")
+
+
+def register_partitions(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, names: Sequence[str]
+) -> None:
+    """Add those of these partitions of groups that are new."""
+    definition = group_partitions(use_case).name or ""
+    try:
+        instance.add_dynamic_partitions(definition, names)
+    except IntegrityError:  # another run has added one of them in this very moment
+        instance.add_dynamic_partitions(definition, names)
 
 
 def windows_of(

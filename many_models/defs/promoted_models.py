@@ -78,8 +78,15 @@ def make_promoted_models(
             production=production,
             results=results,
             run_id=run.id,
+            trained_by=run.lineage,
         )
         stage.count(partitions=len(keys), rows=sum(p.promoted for p in found.values()))
+    if overtaken := [name for name, partition in found.items() if partition.overtaken]:
+        logger.warning(
+            "%d partitions, such as %s, were trained by another run since: it is to promote them",
+            len(overtaken),
+            overtaken[0],
+        )
     if stay := sum(partition.rolled_back for partition in found.values()):
         logger.warning(
             "%d accepted models stay rolled back; train them again to promote them", stay

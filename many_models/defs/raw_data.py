@@ -21,9 +21,9 @@ from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import (
     available_before,
     available_part,
-    group_partitions,
     raw_windows,
     readable_before,
+    register_partitions,
     windows_of,
 )
 from many_models.defs.resources import LakeResource, SourceResource, StoreResource
@@ -101,7 +101,7 @@ def make_raw_data(
         stage.count(partitions=len(rows), rows=sum(rows.values()))
     keep_windows(use_case, raw_windows(use_case).get_partition_keys(), lake.open(), run.id)
     found = find_partitions(use_case, lake.open(), list(rows))
-    run.instance.add_dynamic_partitions(group_partitions(use_case).name or "", found)
+    register_partitions(use_case, run.instance, found)
     return Made(
         {key: {"dagster/partition_row_count": count} for key, count in rows.items()},
         {

@@ -91,9 +91,11 @@ def judge_partitions(
         for row in pooled
         if row["run_id"] == runs[row["partition"]] and row["model_version"] is not None
     ]
-    table = pa.Table.from_pylist(rows, schema=verdict_schema(use_case))
-    where = {"partition": sorted(set(partitions)), "run_id": sorted(set(runs.values()))}
-    results.replace("verdicts", table, where)
+    for run_id in sorted(set(runs.values())):  # one, but where other runs have trained some since
+        of_run = [row for row in rows if row["run_id"] == run_id]
+        table = pa.Table.from_pylist(of_run, schema=verdict_schema(use_case))
+        judged = sorted(name for name in set(partitions) if runs[name] == run_id)
+        results.replace("verdicts", table, {"partition": judged, "run_id": run_id})
     results.create_views("verdicts", "trained_at")
     return summaries
 

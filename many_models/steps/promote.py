@@ -6,7 +6,7 @@ Promoting acts on verdicts alone, and refuses a partition whose last training ru
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ class PromotedPartition:
     """What promotion did in one partition.
 
     ``rolled_back`` are accepted models that were champions and were rolled back: train them again.
+    A partition is ``overtaken`` when another run has trained it since and has yet to judge it:
+    promoting is left to that run.
     """
 
     promoted: int
@@ -31,6 +33,7 @@ class PromotedPartition:
     failed: int
     champions: int
     rolled_back: int = 0
+    overtaken: bool = False
 
 
 def promote_partitions(
@@ -41,15 +44,20 @@ def promote_partitions(
     production: MlflowRegistry,
     results: Results,
     run_id: str | None = None,
+    trained_by: Collection[str] = (),
 ) -> dict[str, PromotedPartition]:
     """Copy the accepted models of each partition's last training run to production as champions.
 
-    ``run_id`` is the run that promotes; the models tell it from then on.
+    ``run_id`` is the run that promotes; the models tell it from then on. ``trained_by`` are the
+    runs whose models it means to promote: itself, and those that it tries again.
 
     Raises:
-        RegistryError: a partition's last training run has no verdict; nothing is promoted then.
+        RegistryError: a partition's last training run has no verdict, and none of ``trained_by``
+            has trained it before; nothing is promoted then.
     """
-    accepted = _accepted(partitions, results)
+    verdicts, unjudged = _verdicts(partitions, results)
+    overtaken = _overtaken(unjudged, trained_by, results)
+    accepted = [row for row in verdicts if row["accepted"]]
     wanted = {(row["model_name"], row["model_version"]) for row in accepted}
     versions = [
         version
@@ -75,13 +83,16 @@ def promote_partitions(
             failed=counts[name]["failed"],
             champions=champions[name],
             rolled_back=counts[name]["rolled_back"],
+            overtaken=name in overtaken,
         )
         for name in partitions
     }
 
 
-def _accepted(partitions: Sequence[str], results: Results) -> list[dict[str, Any]]:
-    """Verdict rows of the models that may go to production."""
+def _verdicts(
+    partitions: Sequence[str], results: Results
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Verdict rows on each partition's last training run, and the partitions that lack them."""
     ledger = results.latest("ledger", partitions).to_pylist()
     runs = {row["partition"]: row["run_id"] for row in ledger}
     needed = {row["partition"] for row in ledger if row["status"] == "trained"}
@@ -91,13 +102,32 @@ def _accepted(partitions: Sequence[str], results: Results) -> list[dict[str, Any
         if row["run_id"] == runs.get(row["partition"])
     ]
     judged = {row["partition"] for row in verdicts}
-    for name in partitions:
-        if name not in runs or (name in needed and name not in judged):
+    unjudged = [
+        name for name in partitions if name not in runs or (name in needed and name not in judged)
+    ]
+    return verdicts, unjudged
+
+
+def _overtaken(
+    unjudged: Sequence[str], trained_by: Collection[str], results: Results
+) -> frozenset[str]:
+    """All of ``unjudged``, provided that one of these runs had trained each of them."""
+    trained: set[str] = set()
+    if unjudged and trained_by:
+        named = {f"r{number}": run_id for number, run_id in enumerate(trained_by)}
+        among = ", ".join(f":{name}" for name in named)
+        ledger = results.name("ledger")
+        rows = results.store.query(
+            f'SELECT DISTINCT "partition" FROM "{ledger}" WHERE run_id IN ({among})', named
+        )
+        trained = set(rows["partition"].to_pylist())
+    for name in unjudged:
+        if name not in trained:
             raise RegistryError(
                 f"partition {name!r} has no verdict on its last training run; materialize "
                 "trained_models with its check promotion_rules, then promote again"
             )
-    return [row for row in verdicts if row["accepted"]]
+    return frozenset(unjudged)
 
 
 def find_unqualified(

@@ -1,10 +1,12 @@
 """Partitions: no row falls out of the windows, and nothing that is not over gets in."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 
 import dagster as dg
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from many_models.core.errors import LakeError
 from many_models.defs.partitions import (
@@ -15,6 +17,7 @@ from many_models.defs.partitions import (
     origin_windows,
     raw_windows,
     readable_before,
+    register_partitions,
     windows_of,
 )
 from many_models.steps.ingest import TimeWindow
@@ -199,3 +202,19 @@ def test_nothing_ahead_is_read_when_no_feature_is_known_in_the_future() -> None:
     before = available_before(use_case, NOW)
     assert readable_before(use_case, before) == before
     assert keys_now(raw_windows(use_case))[-1] == "2024-07-01"
+
+
+def test_partitions_that_two_runs_add_in_one_moment_are_there_for_both(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, attempts = instance.add_dynamic_partitions, count(1)
+
+    def contested(name: str, keys: Sequence[str]) -> None:
+        if next(attempts) == 1:
+            add(name, ["a"])
+            raise IntegrityError("INSERT", None, ValueError("UNIQUE constraint failed"))
+        add(name, keys)
+
+    monkeypatch.setattr(instance, "add_dynamic_partitions", contested)
+    register_partitions(make_use_case(), instance, ["a", "b"])
+    assert instance.get_dynamic_partitions("sales_groups") == ["a", "b"]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -210,9 +211,17 @@ def test_a_run_that_failed_goes_on_where_it_failed(
         patched.setattr(promoted_models, "promote_partitions", None)
         with dg.execute_job(job, instance, run_config=config) as failed:
             assert not failed.success
+    lineages: list[object] = []
+
+    def promote(*args: Any, trained_by: object, **options: Any) -> Any:
+        lineages.append(trained_by)
+        return platform.promote_partitions(*args, **options)
+
+    monkeypatch.setattr(promoted_models, "promote_partitions", promote)
     options = dg.ReexecutionOptions.from_failure(failed.run_id, instance)
     with dg.execute_job(job, instance, reexecution_options=options) as retried:
         assert retried.success
     assert platform.trained == [["d", "b"]]
     assert platform.promoted == ["d", "b"]
+    assert lineages == [{failed.run_id, retried.run_id}]
     assert materialized(instance, retried.run_id) == {"promoted_models": ["d", "b"]}

@@ -54,6 +54,25 @@ def test_a_partition_without_a_verdict_on_its_last_run_is_refused(trained: Pipel
         _promote(trained, "s1")
 
 
+def test_a_run_that_was_overtaken_leaves_promoting_to_the_other(trained: Pipeline) -> None:
+    trained.promote("s1")
+    trained.train("s1", run_id="second")
+
+    def promote(*trained_by: str) -> PromotedPartition:
+        return promote_partitions(
+            USE_CASE,
+            ["s1"],
+            training=trained.training,
+            production=trained.production,
+            results=trained.results,
+            trained_by=trained_by,
+        )["s1"]
+
+    assert promote("first") == PromotedPartition(0, 0, 0, 1, overtaken=True)
+    with pytest.raises(RegistryError, match="'s1' has no verdict"):
+        promote("a run that trained nothing")
+
+
 def test_a_partition_without_models_needs_no_verdict(trained: Pipeline) -> None:
     assert _promote(trained, "s2") == {"s2": PromotedPartition(0, 0, 0, 0)}
 
@@ -94,6 +113,7 @@ def test_a_champion_stays_when_its_challenger_does_not_qualify(trained: Pipeline
     strict = replace(trained, use_case=USE_CASE.model_copy(update={"promotion": _never(USE_CASE)}))
     strict.train("s1", run_id="second")
     strict.promote("s1")
+    strict.judge("s1", "s2")  # of two runs, the latter of which had judged s1 before
     assert trained.production.champions("sales") == champions
     assert find_unqualified(USE_CASE, ["s1"], trained.production, trained.results) == {"s1": []}
 
