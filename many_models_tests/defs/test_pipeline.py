@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from dagster._daemon.backfill import execute_backfill_iteration
 from pyspark.sql import SparkSession
 
 from many_models import settings
+from many_models.adapters.lake.tables import Lake
 from many_models.adapters.results.store import ResultStore
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.launch import Launcher
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_champions, build_registry, build_resources
+from many_models.steps.promote import find_unqualified
 from many_models.steps.results import Results
 from many_models.steps.status import read_status
 from many_models_tests.core.tabular.rows import make_flights, make_route
@@ -152,6 +155,33 @@ def test_a_real_pipeline_trains_promotes_and_forecasts_every_group(
     assert statuses(use_case, "promoted_models", "only_qualified") == dict.fromkeys(
         ["a", "b", "c"], "SUCCEEDED"
     )
+    _train_twice_at_once(use_case, instance, results)
+
+
+def _train_twice_at_once(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, results: Results
+) -> None:
+    """A job of ops and one of assets, on a and c and on b and c: all stays consistent."""
+    ledger, before = use_case.table("ledger"), results.latest("ledger")["run_id"][0].as_py()
+    chosen = [["a", "c"], ["b", "c"]]
+    with ThreadPoolExecutor() as threads:
+        failed = list(threads.map(Launcher(use_case, instance).train, chosen))
+    assert failed == [[], []]
+    runs = results.store.query(
+        f'SELECT run_id, COUNT(*) AS n, COUNT(DISTINCT group_key) AS k FROM "{ledger}" '
+        "WHERE run_id <> :before GROUP BY run_id",
+        {"before": before},
+    )
+    assert [(row["n"], row["k"]) for row in runs.to_pylist()] == [(3, 3), (3, 3)]
+    latest, verdicts = results.latest("ledger"), results.latest("verdicts")
+    assert len(latest) == 4
+    assert set(verdicts["run_id"].to_pylist()) == set(latest["run_id"].to_pylist())
+    champions = build_champions(use_case, os.environ)
+    keys = ["a", "b", "c"]
+    assert find_unqualified(use_case, keys, champions, results) == {key: [] for key in keys}
+    lake = Lake(os.environ[settings.LAKE])
+    raw, grouped = lake.raw_data(use_case), lake.grouped_datasets(use_case)
+    assert grouped.dataset().count_rows() == raw.dataset().count_rows()
 
 
 LABELLED = 175  # of 200 flights, through 13 February
