@@ -119,7 +119,7 @@ def build_refresh_job(use_case: AnyUseCase) -> dg.JobDefinition:
         partitions = touched(windows=check_extract(extract(windows)), held=held)
         grouped = check_group(group(partitions))
         predicted = check_predict(predict(origin(after=grouped)))
-        measure(due(after=predicted))
+        measure(due(after=predicted))  # what follows from accuracy, such as drift, begins here
 
     return refresh
 
@@ -127,9 +127,12 @@ def build_refresh_job(use_case: AnyUseCase) -> dg.JobDefinition:
 def partitions_held(use_case: AnyUseCase, windows: Sequence[str], lake: LakeResource) -> Names:
     """Partitions that occur in these windows of the lake as it is, if it has them at all."""
     try:
-        return find_partitions(use_case, lake.open(), windows)
+        columns = lake.open().raw_data(use_case).dataset().schema.names
     except LakeError:
         return []  # there is no raw data yet
+    if not set(use_case.keys) <= set(columns):
+        return []  # it was extracted for other keys
+    return find_partitions(use_case, lake.open(), windows)
 
 
 def find_touched(

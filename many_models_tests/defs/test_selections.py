@@ -17,6 +17,7 @@ from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case
 from many_models.defs import promoted_models
 from many_models.defs.launch import Launcher
+from many_models.defs.partitions import raw_windows
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
 from many_models.defs.selections import refresh_config, retrain_config
@@ -190,6 +191,16 @@ def test_the_very_first_run_may_be_a_refresh(
         "grouped_datasets": ["a", "b", "c"],
         "predictions": ["2024-03-31"],
     }
+
+
+def test_windows_may_have_been_extracted_for_other_keys(
+    use_case: UseCase, instance: Instance, shop: Shop
+) -> None:
+    shop.execute("ALTER TABLE sales ADD COLUMN region TEXT DEFAULT 'north'")
+    regional = shop.use_case(keys=["region", "item"], partitioning={"by": "region"})
+    run = refresh(regional, instance, *raw_windows(regional).get_partition_keys())
+    assert materialized(instance, run.run_id)["grouped_datasets"] == ["north"]
+    assert instance.get_dynamic_partitions("sales_groups") == ["north"]
 
 
 def retrain_job_of_home() -> dg.JobDefinition:
