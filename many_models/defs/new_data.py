@@ -33,7 +33,7 @@ from many_models.defs.partitions import (
 from many_models.defs.raw_data import source_digest
 from many_models.defs.resources import SourceResource
 from many_models.defs.selections import refresh_config
-from many_models.steps.new_data import read_loads
+from many_models.steps.new_data import first_state, read_loads
 
 SECONDS_BETWEEN_TICKS = 300
 WATCH_STATE = "watch_state"
@@ -71,8 +71,11 @@ def _build(use_case: AnyUseCase) -> dg.SensorDefinition:
         if run_id := _under_way(use_case, context.instance):
             return dg.SkipReason(f"A refresh is under way: run {run_id}. The next tick looks on.")
         now = utc_now()
-        state = settle_last(use_case, context.instance, context.cursor, now)
-        loads = read_loads(use_case, source.open(use_case), state)
+        database = source.open(use_case)
+        state = _settle_last(use_case, context.instance, context.cursor, now)
+        if state is None:
+            state = first_state(use_case, database, _watch_digest(use_case), now)
+        loads = read_loads(use_case, database, state)
         found = look(
             state,
             loads,
@@ -102,12 +105,14 @@ def watch_calendar(use_case: AnyUseCase, now: datetime) -> WatchCalendar:
     )
 
 
-def settle_last(
+def _settle_last(
     use_case: AnyUseCase, instance: dg.DagsterInstance, cursor: str | None, now: datetime
-) -> WatchState:
-    """What the last look left, with the end that its run has come to."""
+) -> WatchState | None:
+    """What the last look left, with the end that its run has come to; None before the first."""
     digest = _watch_digest(use_case)
     state = read_state(cursor, digest) or _recover(use_case, instance, digest)
+    if state is None:
+        return None
     if state.asked is not None:
         state = settle(state, _outcome(use_case, instance, state.asked.key), now)
     return forgive(state, ingested_windows(use_case, instance)) if state.failed else state
@@ -120,15 +125,14 @@ def _watch_digest(use_case: AnyUseCase) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _recover(use_case: AnyUseCase, instance: dg.DagsterInstance, digest: str) -> WatchState:
-    """The state that the last request left with its observation, or one that knows nothing."""
+def _recover(use_case: AnyUseCase, instance: dg.DagsterInstance, digest: str) -> WatchState | None:
+    """The state that the last request left with its observation, None where there is none."""
     asset = dg.AssetKey([use_case.name, "raw_data"])
     for record in instance.fetch_observations(asset, limit=OBSERVATIONS_READ).records:
         seen = record.asset_observation
         if seen is not None and WATCH_STATE in seen.metadata:
-            found = read_state(str(seen.metadata[WATCH_STATE].value), digest)
-            return found or WatchState(digest=digest)
-    return WatchState(digest=digest)
+            return read_state(str(seen.metadata[WATCH_STATE].value), digest)
+    return None
 
 
 def _under_way(use_case: AnyUseCase, instance: dg.DagsterInstance) -> str | None:

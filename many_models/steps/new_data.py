@@ -8,10 +8,21 @@ from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.loads import LoadBounds, LoadColumns
 from many_models.adapters.sources.query import Window
 from many_models.core.errors import SourceError, UseCaseError
-from many_models.core.new_data import BEGINNING, Loads, WatchState, next_since
+from many_models.core.new_data import BEGINNING, CLOCKS_AHEAD, Loads, WatchState, next_since
 from many_models.core.use_case import AnyUseCase
 
 FOREVER = datetime(9999, 1, 1)
+
+
+def first_state(
+    use_case: AnyUseCase, source: SourceDatabase, digest: str, now: datetime
+) -> WatchState:
+    """A state that knows the latest load only: the look after the first need not see all again."""
+    query, window = _selection(use_case, source)
+    newest = source.newest_load(query, _columns(use_case), window)
+    if newest is None or newest > now + CLOCKS_AHEAD:
+        return WatchState(digest=digest)
+    return WatchState(digest=digest, watermark=newest)
 
 
 def read_loads(use_case: AnyUseCase, source: SourceDatabase, state: WatchState) -> Loads:
@@ -35,9 +46,12 @@ def check_watch(use_case: AnyUseCase, source: SourceDatabase) -> None:
 
 
 def _ask(use_case: AnyUseCase, source: SourceDatabase, bounds: LoadBounds) -> Loads:
-    columns = LoadColumns(use_case.time.column, use_case.source.load_column)
     query, window = _selection(use_case, source)
-    return source.loads(query, columns, bounds, window)
+    return source.loads(query, _columns(use_case), bounds, window)
+
+
+def _columns(use_case: AnyUseCase) -> LoadColumns:
+    return LoadColumns(use_case.time.column, use_case.source.load_column)
 
 
 def _selection(use_case: AnyUseCase, source: SourceDatabase) -> tuple[str, Window | None]:

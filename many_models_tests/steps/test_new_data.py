@@ -11,8 +11,8 @@ import pytest
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.core.errors import SourceError, UseCaseError
 from many_models.core.forecast.use_case import UseCase
-from many_models.core.new_data import WatchState
-from many_models.steps.new_data import check_watch, read_loads
+from many_models.core.new_data import BEGINNING, WatchState
+from many_models.steps.new_data import check_watch, first_state, read_loads
 from many_models_tests.fakes import make_use_case
 
 WHERE = "WHERE date >= :window_start AND date < :window_end"
@@ -55,6 +55,21 @@ def test_every_way_to_watch_gives_the_days_loaded_since(
     (day,) = read_loads(watched, source, state).days
     assert (day.day, day.rows, day.kept) == (date(2024, 1, 2), 1, 0)
     assert len(read_loads(watched, source, WatchState(digest="")).days) == 2
+
+
+@pytest.mark.parametrize(
+    ("now", "watermark"),
+    [(datetime(2024, 1, 3, 6), datetime(2024, 1, 3, 5)), (datetime(2023, 12, 1), BEGINNING)],
+)
+def test_the_first_state_knows_the_latest_load_unless_that_is_far_ahead(
+    source: SourceDatabase, now: datetime, watermark: datetime
+) -> None:
+    for fields in (
+        {"table": "sales", "loaded_at": "loaded_at"},
+        {"query": QUERY, "loaded_at": "loaded_at"},
+    ):
+        state = first_state(use_case(**fields), source, "d", now)
+        assert (state.watermark, state.since, state.looked) == (watermark, BEGINNING, False)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from many_models.adapters.sources import tables as source_tables
 from many_models.adapters.sources.adbc_reader import AdbcReader, PostgresReader, SqliteReader
-from many_models.adapters.sources.loads import LoadBounds, LoadColumns, read_loads
+from many_models.adapters.sources.loads import LoadBounds, LoadColumns, read_loads, read_newest
 from many_models.adapters.sources.query import Window
 from many_models.adapters.sources.reader import SourceReader, UnreachableError
 from many_models.adapters.sources.schema import cast_batch, unknown_column
@@ -143,6 +143,13 @@ class SourceDatabase:
         """
         with self._explained(query) as reader:
             return read_loads(reader, query, columns, bounds, window)
+
+    def newest_load(
+        self, query: str, columns: LoadColumns, window: Window | None = None
+    ) -> datetime | None:
+        """The latest load of all the rows that the query of ``loads`` can give."""
+        with self._explained(query) as reader:
+            return read_newest(reader, query, columns, window)
 
     def _batches(
         self, query: str, window: Window, schema: pa.Schema, batch_rows: int

@@ -17,7 +17,9 @@ from many_models.adapters.sources.query import PARAMETERS, Question, Window
 from many_models.adapters.sources.reader import SourceReader
 from many_models.adapters.sources.schema import as_times
 from many_models.core.errors import SourceError
-from many_models.core.new_data import DayLoads, Loads
+from many_models.core.new_data import BEGINNING, DayLoads, Loads
+
+_LITE_TIME = "strftime('%Y-%m-%d %H:%M:%f', {0})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +49,70 @@ def read_loads(
 
     SQLite keeps times as text, in which zones and the letter T do not sort as times do. There the
     query selects from the day before, by the column as it is, so that an index serves; and of what
-    it gives, the times are compared as such.
+    it gives, the times are compared as such. That costs about a microsecond a row, so of a look at
+    everything, the latest load of a day is the last text.
     """
-    lite = reader.dialect == "sqlite"
+    lite, everything = reader.dialect == "sqlite", bounds.since == BEGINNING
     # With the table's name, as SQLite takes an unknown name in quotes for a text.
     happened, raw = (f"source_rows.{reader.quote(n)}" for n in (columns.time, columns.loaded_at))
-    loaded = f"strftime('%Y-%m-%d %H:%M:%f', {raw})" if lite else raw
-    day = f"DATE({happened})" if lite else f"CAST({happened} AS DATE)"
+    loaded = _LITE_TIME.format(raw) if lite else raw
+    day = f"SUBSTR({happened}, 1, 10)" if lite else f"CAST({happened} AS DATE)"
     moments = {"kept_from": bounds.kept_from}
-    last = ""
-    if lite or window:
+    kept, newest, last = f"{loaded} >= :kept_from", f"MAX({loaded})", ""
+    if lite:
+        kept = f"{raw} >= :kept_day AND {kept}"
+        moments["kept_day"] = _day_before(bounds.kept_from)
+        newest = _LITE_TIME.format(f"MAX({raw})") if everything else newest
+    if lite and everything:
+        last = f"WHERE {raw} IS NOT NULL"
+    elif lite or window:
         last = f"WHERE {raw} IS NOT NULL AND ({loaded} >= :loaded_since OR {loaded} IS NULL)"
         moments["loaded_since"] = bounds.since
-    if window is not None:
-        moments |= dict(zip(PARAMETERS, (window.start, window.end), strict=True))
-    else:
-        before = datetime.combine(bounds.since.date() - timedelta(days=1), time())
-        moments["since"] = before if lite else bounds.since
+    moments |= _bounds_of(query, bounds.since, window, lite=lite)
     select = (
-        f"{day}, COUNT(*), SUM(CASE WHEN {loaded} >= :kept_from THEN 1 ELSE 0 END), "
-        f"MAX({loaded}), MIN({happened}), MAX({happened}), "
-        f"SUM(CASE WHEN {loaded} IS NULL AND {raw} IS NOT NULL THEN 1 ELSE 0 END)"
+        f"{day}, COUNT(*), SUM(CASE WHEN {kept} THEN 1 ELSE 0 END), {newest}, "
+        f"MIN({happened}), MAX({happened}), MAX({raw})"
     )
     return _read(reader.answer(Question(select, query, f"{last} GROUP BY {day}", moments)), columns)
 
 
+def read_newest(
+    reader: SourceReader, query: str, columns: LoadColumns, window: Window | None
+) -> datetime | None:
+    """The latest load of all; None where there is none."""
+    lite, raw = reader.dialect == "sqlite", f"source_rows.{reader.quote(columns.loaded_at)}"
+    newest = _LITE_TIME.format(f"MAX({raw})") if lite else f"MAX({raw})"
+    moments = _bounds_of(query, BEGINNING, window, lite=lite)
+    found = reader.answer(Question(newest, query, f"WHERE {raw} IS NOT NULL", moments))
+    moments_found: Sequence[datetime | None]
+    moments_found = _times(found.column(0).combine_chunks(), columns.loaded_at)
+    return moments_found[0]
+
+
+def _bounds_of(
+    query: str, since: datetime, window: Window | None, *, lite: bool
+) -> dict[str, datetime]:
+    """What the parameters of the query itself stand for."""
+    if window is not None:
+        return dict(zip(PARAMETERS, (window.start, window.end), strict=True))
+    return {"since": _day_before(since) if lite else since}
+
+
+def _day_before(moment: datetime) -> datetime:
+    """A day before midnight, of which any text is lower than that of any zone's same moment."""
+    return datetime.combine(moment.date() - timedelta(days=1), time())
+
+
 def _read(answer: pa.Table, columns: LoadColumns) -> Loads:
-    days, rows, kept, loaded, first, last, unreadable = (
+    days, rows, kept, loaded, first, last, raw = (
         column.combine_chunks() for column in answer.columns
     )
-    if any(count for count in unreadable.to_pylist()):
-        raise SourceError(
-            f"source.loaded_at: {sum(unreadable.to_pylist())} rows have a {columns.loaded_at} that "
-            "is no time; it must be a timestamp, or ISO text such as 2017-01-31 12:00:00"
-        )
+    for value, moment in zip(raw.to_pylist(), loaded.to_pylist(), strict=True):
+        if value is not None and (moment is None or str(value)[:1].isalpha()):
+            raise SourceError(
+                f"source.loaded_at: {columns.loaded_at} is {value!r}, which is no time; it must be "
+                "a timestamp, or ISO text such as 2017-01-31 12:00:00"
+            )
     times = [_times(array, columns.time) for array in (days, first, last)]
     loads = _times(loaded, columns.loaded_at)
     found: dict[object, DayLoads] = {}

@@ -74,6 +74,11 @@ def test_days_are_counted_with_their_latest_load(tmp_path: Path, engine: Any) ->
     assert source.loads(CHANGES, COLUMNS, LoadBounds(NINE, TEN)).days == (FEBRUARY, SECOND)
     assert [day.rows for day in loads(source, EVER, EVER).days] == [1, 1, 2]
     assert loads(source, datetime(9999, 1, 1)).days == ()
+    assert source.newest_load(CHANGES, COLUMNS) == SECOND.loaded
+
+
+def test_a_source_without_rows_has_no_latest_load(tmp_path: Path, engine: Any) -> None:
+    assert sqlite(tmp_path, [], engine).newest_load(CHANGES, COLUMNS) is None
 
 
 def test_a_query_that_returns_the_load_time_is_read_over_all_of_its_time(
@@ -98,9 +103,7 @@ def test_text_with_zones_and_letters_sorts_as_time(tmp_path: Path) -> None:
 
 def test_text_that_is_no_time_is_refused(tmp_path: Path) -> None:
     source = sqlite(tmp_path, [("2024-03-01", "soon"), ("2024-03-01", "2024-03-09 10:00:00")])
-    with pytest.raises(
-        SourceError, match=r"source\.loaded_at: 1 rows have a loaded that is no time"
-    ):
+    with pytest.raises(SourceError, match=r"source\.loaded_at: loaded is 'soon', which is no time"):
         loads(source)
 
 
@@ -149,6 +152,7 @@ def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
 def test_postgres_days_are_counted_in_utc(postgres_url: str, engine: Any, kind: str) -> None:
     source = postgres(postgres_url, kind, ROWS, engine)
     assert loads(source) == Loads((FEBRUARY, SECOND), zoned=kind == "timestamptz")
+    assert source.newest_load(CHANGES, COLUMNS) == SECOND.loaded
     assert loads(source, datetime(9999, 1, 1)).days == ()
 
 
