@@ -136,6 +136,8 @@ def _run(
     if report.withheld:
         names = _shorten(report.withheld, WITHHELD_SHOWN)
         click.echo(f"Withheld from production, as too few of their models qualify: {names}.\n")
+    for found in report.drifted:
+        click.echo(f"Check {found.name} failed on {found.partition}: {found.description}.\n")
     for failed in report.broken:
         text = f"Check {failed.name} failed on {failed.partition}: {failed.description}."
         click.secho(text, fg="red", err=True)

@@ -7,6 +7,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +48,17 @@ class BacktestExample:
     prediction: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AccuracyExample:
+    """What one group's models have predicted beside what happened, from ``since`` on badly."""
+
+    title: str
+    times: NDArray[np.datetime64]
+    actual: NDArray[np.float64]
+    prediction: NDArray[np.float64]
+    since: datetime | None
 
 
 def plot_scores(ledger: pa.Table, metric: str) -> str:
@@ -98,6 +110,23 @@ def plot_backtests(examples: Sequence[BacktestExample], target: str) -> str:
         axes.set_title(_shorten(example.title), fontsize=9, loc="left", parse_math=False)
         _finish(axes)
     return _as_markdown(figure, "worst groups")
+
+
+def plot_accuracy(example: AccuracyExample, target: str) -> str:
+    """Predictions over actuals of one group, with the time from which they are too far off."""
+    figure = Figure(figsize=(8, 2.3), layout="constrained")
+    axes = figure.subplots()
+    order = np.argsort(example.times)
+    axes.plot(example.times[order], example.actual[order], color=GREY, linewidth=1, label=target)
+    predicted = example.prediction[order]
+    axes.plot(example.times[order], predicted, color=BLUE, linewidth=1.5, label="predicted")
+    if example.since is not None:
+        since = np.datetime64(example.since, "us")
+        heights = axes.get_ylim()
+        axes.plot([since, since], heights, color=ORANGE, linestyle=":", label="drifted since")
+    axes.set_title(_shorten(example.title), fontsize=9, loc="left", parse_math=False)
+    _finish(axes)
+    return _as_markdown(figure, "worst group")
 
 
 def _shorten(title: str) -> str:

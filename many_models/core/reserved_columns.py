@@ -37,6 +37,10 @@ _EXPLANATIONS = [
     *("member", "effect", "feature", "class_name", "value", "standardised"),
     *("share", "share_rank", "effects", "closeup"),
 ]
+_DRIFT = [
+    *("measured_at", "age_days", "judged", "promised", "excess", "drifted_since"),
+    *("target_shift", "feature_shift", "shifted_feature", "drifted", "shifted", "stale"),
+]
 _TAGS = [
     *("use_case", "partition_key", "metric", "dagster_run_id", "verdict", "pooled"),
     *("artifact_location", "training_run", "training_version"),
@@ -45,7 +49,7 @@ _TAGS = [
 ]
 
 RESULT_COLUMNS = LAKE_COLUMNS.union(
-    _GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _EXPLANATIONS, _TAGS
+    _GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _EXPLANATIONS, _DRIFT, _TAGS
 )
 """What else the tables of results hold, and the tags of models: keys and static features are there
 too. The columns of a use case's own interval levels come on top: see ``validation``."""

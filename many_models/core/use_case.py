@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from many_models.core.drift_rules import DriftRules
 from many_models.core.frequency import Frequency
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
 from many_models.core.schedules import Schedules
@@ -142,6 +143,7 @@ class AnyUseCase(Section, ABC):
         description="what a run may spend on training; groups whose turn comes later are skipped",
     )
     promotion: PromotionRules = PromotionRules()
+    drift: DriftRules = DriftRules()
     schedules: Schedules = Schedules()
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ command line, jobs, schedules and sensors all answer it alike.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -102,6 +102,15 @@ def due_origins(use_case: AnyUseCase, instance: dg.DagsterInstance, lake: Lake) 
         if reached.get(window.key, window.end - timedelta.resolution)
         < min(through, last_time(use_case, window))
     ]
+
+
+def promoted_partitions(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, partitions: Sequence[str]
+) -> list[str]:
+    """Those of some partitions that were promoted at least once, so that they may have drifted."""
+    asset = dg.AssetKey([use_case.name, "promoted_models"])
+    promoted = instance.get_materialized_partitions(asset)
+    return [key for key in partitions if key in promoted]
 
 
 def sync_partitions(use_case: AnyUseCase, instance: dg.DagsterInstance, lake: Lake) -> list[str]:

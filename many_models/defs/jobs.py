@@ -16,6 +16,7 @@ def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
         ),
         "score": (["predictions"], "Forecast every group from one or more origins."),
         "measure": (["forecast_accuracy"], "Judge predictions by the actuals that have come."),
+        "drift": (["model_drift"], "Hold champions against what their backtest promised."),
     }
     return [
         dg.define_asset_job(

@@ -11,8 +11,14 @@ from many_models import settings
 from many_models.adapters.lake.tables import Lake
 from many_models.core.errors import LakeError
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.due import due_origins, due_windows, newest_origins, sync_partitions
-from many_models.defs.partitions import origin_windows, raw_windows
+from many_models.defs.due import (
+    due_origins,
+    due_windows,
+    newest_origins,
+    promoted_partitions,
+    sync_partitions,
+)
+from many_models.defs.partitions import group_partitions, origin_windows, raw_windows
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
 from many_models.defs.selections import retrain_config
@@ -22,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROMOTION_CHECK = "promotion_rules"
+DRIFT_CHECKS = frozenset(["accuracy_as_promised", "data_as_trained", "models_fresh"])
 
 
 @dataclass(frozen=True)
@@ -45,9 +52,15 @@ class RunReport:
         return sorted(c.partition for c in self.failed_checks if c.name == PROMOTION_CHECK)
 
     @property
+    def drifted(self) -> list[FailedCheck]:
+        """Failures of the checks that ask for models to be trained again."""
+        return [check for check in self.failed_checks if check.name in DRIFT_CHECKS]
+
+    @property
     def broken(self) -> list[FailedCheck]:
         """Failures of every other check: the data or the platform is at fault."""
-        return [check for check in self.failed_checks if check.name != PROMOTION_CHECK]
+        known = {PROMOTION_CHECK, *DRIFT_CHECKS}
+        return [check for check in self.failed_checks if check.name not in known]
 
 
 @dataclass(frozen=True)
@@ -63,10 +76,11 @@ class Launcher:
     def run(self, partitions: Sequence[str] = (), *, refresh: bool = False) -> RunReport:
         """Ingest what is new, train these partitions (all by default), score the last origin.
 
-        Then judge earlier predictions by the actuals that have come.
+        Then judge earlier predictions by the actuals that have come, and the champions by these.
         """
         stages = [self.ingest(refresh=refresh), self.train(partitions), self.score()]
-        return RunReport(tuple(check for failed in [*stages, self.measure()] for check in failed))
+        stages += [self.measure(), self.drift()]
+        return RunReport(tuple(check for failed in stages for check in failed))
 
     def ingest(self, *, refresh: bool = False) -> list[FailedCheck]:
         """Extract the windows that are due; ``refresh`` extracts every window."""
@@ -98,6 +112,12 @@ class Launcher:
         keys = list(origin_windows(self.use_case).get_partition_keys())
         due = due_origins(self.use_case, self.instance, _lake())
         return self._execute("measure", keys, due)
+
+    def drift(self) -> list[FailedCheck]:
+        """Hold the champions of all partitions against the promise of their backtest."""
+        name = group_partitions(self.use_case).name or ""
+        keys = list(self.instance.get_dynamic_partitions(name))
+        return self._execute("drift", keys, promoted_partitions(self.use_case, self.instance, keys))
 
     def _execute(self, stage: str, keys: Sequence[str], chosen: Sequence[str]) -> list[FailedCheck]:
         """Run a job of assets on these of ``keys``: one run for each unbroken range."""

@@ -8,6 +8,7 @@ from many_models.core.use_case import AnyUseCase
 from many_models.defs.forecast_accuracy import build_forecast_accuracy
 from many_models.defs.grouped_datasets import build_grouped_datasets, build_grouped_datasets_check
 from many_models.defs.jobs import build_jobs
+from many_models.defs.model_drift import build_model_drift, build_model_drift_checks
 from many_models.defs.new_data import build_new_data_sensors
 from many_models.defs.partition_names import NAMES, names_io_manager
 from many_models.defs.predictions import build_predictions, build_predictions_check
@@ -35,14 +36,17 @@ def _build(use_case: AnyUseCase) -> dg.Definitions:
     promoted_models = build_promoted_models(use_case, trained_models.key)
     predictions = build_predictions(use_case, promoted_models.key, grouped_datasets.key)
     accuracy = build_forecast_accuracy(use_case, predictions.key, grouped_datasets.key)
+    drift = build_model_drift(use_case, promoted_models.key, grouped_datasets.key, accuracy.key)
+    stages = [raw_data, grouped_datasets, trained_models, promoted_models, predictions, accuracy]
     return dg.Definitions(
-        assets=[raw_data, grouped_datasets, trained_models, promoted_models, predictions, accuracy],
+        assets=[*stages, drift],
         asset_checks=[
             build_raw_data_checks(use_case, raw_data.key),
             build_grouped_datasets_check(use_case, grouped_datasets.key),
             build_trained_models_checks(use_case, trained_models.key),
             build_promoted_models_check(use_case, promoted_models.key),
             build_predictions_check(use_case, predictions.key),
+            build_model_drift_checks(use_case, drift.key),
         ],
         jobs=[
             *build_jobs(use_case),

@@ -2,8 +2,8 @@
 
 ``<use case>_retrain`` groups, trains, judges and promotes the partitions that its config names.
 ``<use case>_refresh`` takes in windows of raw data and does all that follows from them on a day:
-groups anew what they touch, forecasts from the newest origin, judges earlier predictions. Whoever
-starts one (a person, the command line, a schedule, a sensor) makes its config here.
+groups anew what they touch, forecasts from the newest origin, judges earlier predictions and by
+these the champions. Whoever starts one (a person, the command line, a schedule, a sensor) makes its config here.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ import dagster as dg
 from many_models.core.errors import LakeError
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.current_run import CurrentRun
-from many_models.defs.due import due_origins, newest_origins, sync_partitions
+from many_models.defs.due import due_origins, newest_origins, promoted_partitions, sync_partitions
 from many_models.defs.forecast_accuracy import make_forecast_accuracy
 from many_models.defs.grouped_datasets import check_grouped_datasets, make_grouped_datasets
+from many_models.defs.model_drift import check_model_drift, make_model_drift
 from many_models.defs.partition_names import NAMES
 from many_models.defs.partitions import group_partitions, raw_windows
 from many_models.defs.predictions import check_predictions, make_predictions
@@ -112,6 +113,9 @@ def build_refresh_job(use_case: AnyUseCase) -> dg.JobDefinition:
     check_predict = check_op(use_case, "refresh", "predictions", check_predictions)
     due = find_op(use_case, "refresh", "due_origins", find_due_origins, "after")
     measure = make_op(use_case, "refresh", "forecast_accuracy", make_forecast_accuracy)
+    promoted = find_op(use_case, "refresh", "promoted", find_promoted, "partitions", "after")
+    drift = make_op(use_case, "refresh", "model_drift", make_model_drift)
+    check_drift = check_op(use_case, "refresh", "model_drift", check_model_drift)
 
     @op_job(name, "Take in windows of raw data, and do all that follows from them on a day.")
     def refresh() -> None:
@@ -119,7 +123,8 @@ def build_refresh_job(use_case: AnyUseCase) -> dg.JobDefinition:
         partitions = touched(windows=check_extract(extract(windows)), held=held)
         grouped = check_group(group(partitions))
         predicted = check_predict(predict(origin(after=grouped)))
-        measure(due(after=predicted))  # what follows from accuracy, such as drift, begins here
+        measured = measure(due(after=predicted))
+        check_drift(drift(promoted(partitions=partitions, after=measured)))
 
     return refresh
 
@@ -157,3 +162,8 @@ def find_due_origins(
 ) -> Names:
     """Origins of which more actuals have come since they were judged."""
     return due_origins(use_case, run.instance, lake.open())
+
+
+def find_promoted(use_case: AnyUseCase, partitions: Names, after: Names, run: CurrentRun) -> Names:
+    """Partitions touched that may have champions."""
+    return promoted_partitions(use_case, run.instance, partitions)

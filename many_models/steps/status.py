@@ -18,7 +18,7 @@ class Status:
     ``promoted`` counts the groups' models of the last training that were accepted, ``champions``
     those in production and ``pooled_models`` the partitions' there; ``predictions`` and what of
     them others than groups' own models have made are rows of the last origin; ``seconds`` are of
-    each stage's last run.
+    each stage's last run. ``drifted``, ``shifted`` and ``stale`` count champions.
     """
 
     groups: int
@@ -32,6 +32,9 @@ class Status:
     pooled_predictions: int
     baseline_predictions: int
     last_origin: datetime | None
+    drifted: int
+    shifted: int
+    stale: int
     seconds: dict[str, float]
 
 
@@ -53,6 +56,7 @@ def read_status(results: Results, production: ReadableRegistry) -> Status:
         pooled_predictions=sources.get("pooled", 0),
         baseline_predictions=sources.get("baseline", 0),
         last_origin=origin,
+        **_count_drift(results),
         seconds=_stage_seconds(results),
     )
 
@@ -74,6 +78,14 @@ def _count_accepted(results: Results) -> int:
         "latest_ledger",
     )
     return int(rows[0]["n"]) if rows else 0
+
+
+def _count_drift(results: Results) -> dict[str, int]:
+    """Champions that have drifted, whose data have shifted, or that are old, as last measured."""
+    names = ("drifted", "shifted", "stale")
+    sums = ", ".join(f"SUM({name}) AS {name}" for name in names)
+    rows = _query(results, f'SELECT {sums} FROM "{{drift_by_partition}}"', "drift_by_partition")
+    return {name: int((rows[0][name] if rows else 0) or 0) for name in names}
 
 
 def _last_origin(results: Results) -> tuple[datetime | None, dict[str, int]]:
