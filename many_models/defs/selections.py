@@ -3,7 +3,8 @@
 ``<use case>_retrain`` groups, trains, judges and promotes the partitions that its config names.
 ``<use case>_refresh`` takes in windows of raw data and does all that follows from them on a day:
 groups anew what they touch, forecasts from the newest origin, judges earlier predictions and by
-these the champions. Whoever starts one (a person, the command line, a schedule, a sensor) makes its config here.
+these the champions. Whoever starts one (a person, the command line, a schedule, a sensor) makes
+its config here.
 """
 
 from collections.abc import Sequence

@@ -10,11 +10,13 @@ from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
 from many_models.core.shapes import shape_of
 from many_models.steps.judge import verdict_schema
 from many_models.steps.ledger import ledger_schema
+from many_models.steps.measure_drift import drift_schema
 from many_models_tests.core.tabular.rows import make_flights
 from many_models_tests.fakes import make_use_case
 
 USE_CASE = make_use_case(validation={"levels": [0.8, 0.975]})
-SCHEMAS = (training_schema, ledger_schema, verdict_schema, prediction_schema, scoring_schema)
+LEDGERS = (training_schema, ledger_schema, verdict_schema, drift_schema)
+SCHEMAS = (*LEDGERS, prediction_schema, scoring_schema)
 
 
 def test_every_column_that_the_lake_adds_is_reserved() -> None:
