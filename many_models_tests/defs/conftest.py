@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,11 +31,13 @@ from many_models.defs.resources import (
     SparkResource,
     build_resources,
 )
+from many_models.steps.drift_review import PartitionDrift, create_drift_view, summarise
 from many_models.steps.forecast_review import Coverage
 from many_models.steps.group import Conservation, GroupedPartition
 from many_models.steps.judge import PartitionVerdict
 from many_models.steps.ledger import Run, ledger_schema
 from many_models.steps.measure_accuracy import OriginAccuracy
+from many_models.steps.measure_drift import drift_schema
 from many_models.steps.promote import PromotedPartition
 from many_models.steps.results import Results
 from many_models.steps.score import ScoredOrigin
@@ -100,6 +102,8 @@ class Platform:
     promoted: list[str] = field(default_factory=list)
     scored: list[str] = field(default_factory=list)
     measured: list[str] = field(default_factory=list)
+    drifting: set[str] = field(default_factory=set)
+    drift_measured: list[list[str]] = field(default_factory=list)
 
     def group_partitions(self, _: UseCase, keys: Sequence[str], *__: object, **___: object) -> Any:
         return {key: GroupedPartition(groups=1, rows=10, shards=1) for key in keys}
@@ -156,6 +160,28 @@ class Platform:
         self.measured.append(str(origin.date()))
         return OriginAccuracy(predictions=21, judged=3, error=0.5)
 
+    def measure_drift(
+        self, use_case: UseCase, keys: Sequence[str], run: str, *, results: Results, **_: object
+    ) -> dict[str, PartitionDrift]:
+        self.drift_measured.append(list(keys))
+        rows = [drift_row(key, run_id=run, drifted=key in self.drifting) for key in keys]
+        table = pa.Table.from_pylist(rows, schema=drift_schema(use_case))
+        results.replace("drift", table, {"partition": list(keys)})
+        create_drift_view(results)
+        return summarise(use_case, table, keys)
+
+
+def drift_row(partition: str, *, drifted: bool = False, **fields: object) -> dict[str, object]:
+    """A champion of one group, which has been judged by four weeks of actuals."""
+    off = {"error": 5.0, "excess": 84.0, "drifted_since": datetime(2024, 3, 1)} if drifted else {}
+    return {
+        **dict.fromkeys(["partition", "group_key", "model_name"], partition),
+        **{"model_version": 1, "candidate": "ridge", "judged": 28, "promised": 2.0, "error": 2.0},
+        **{"trained_through": datetime(2024, 2, 1), "data_through": datetime(2024, 3, 31)},
+        **{"excess": 0.0, "age_days": 59.0, "shifted": False, "stale": False, "drifted": drifted},
+        **{**off, **fields},
+    }
+
 
 @pytest.fixture
 def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
@@ -172,6 +198,8 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
         f"{defs}.promoted_models.find_unqualified": made.find_unqualified,
         f"{defs}.predictions.score_origin": made.score_origin,
         f"{defs}.forecast_accuracy.measure_origin": made.measure_origin,
+        f"{defs}.model_drift.measure_drift": made.measure_drift,
+        f"{defs}.model_drift.show_recent": lambda *_: None,
         f"{defs}.predictions.count_coverage": lambda *_: Coverage(3, 3, 3, 3, 0, 21, 7),
     }.items():
         monkeypatch.setattr(place, function)

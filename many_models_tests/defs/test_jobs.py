@@ -21,6 +21,7 @@ def test_a_use_case_has_a_job_for_each_kind_of_partition_and_those_of_ops() -> N
         "sales_train": {"grouped_datasets", "trained_models", "promoted_models"},
         "sales_score": {"predictions"},
         "sales_measure": {"forecast_accuracy"},
+        "sales_drift": {"model_drift"},
         "sales_retrain": set(),
         "sales_refresh": set(),
         "sales_rollback": set(),

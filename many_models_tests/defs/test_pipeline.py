@@ -35,7 +35,7 @@ from many_models_tests.fakes import make_use_case
 from many_models_tests.tables import write_table
 
 STAGES = ["raw_data", "grouped_datasets", "trained_models", "promoted_models", "predictions"]
-ASSETS = [*STAGES, "forecast_accuracy"]
+ASSETS = [*STAGES, "forecast_accuracy", "model_drift"]
 
 
 def test_two_use_cases_live_side_by_side() -> None:
@@ -148,7 +148,7 @@ def test_a_real_pipeline_trains_promotes_and_forecasts_every_group(
     assert (status.groups, status.trained, status.skipped) == (4, 3, 1)
     assert status.champions == status.promoted > 0
     assert status.predictions == 4 * use_case.horizon
-    assert list(status.seconds) == STAGES
+    assert list(status.seconds) == [*STAGES, "model_drift"]
     assert statuses(use_case, "grouped_datasets", "rows_conserved") == dict.fromkeys(
         ["a", "b", "c"], "SUCCEEDED"
     )

@@ -10,6 +10,7 @@ import pytest
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.results.store import ResultStore
 from many_models.core.registration import CHAMPION, POOLED_TAG
+from many_models.steps.drift_review import create_drift_view
 from many_models.steps.results import Results, timed
 from many_models.steps.status import Status, read_status
 from many_models_tests.fakes import make_use_case
@@ -61,7 +62,7 @@ def _predict(results: Results, origin: datetime, *sources: str) -> None:
 
 
 def test_before_anything_was_run_all_is_zero(results: Results, production: MlflowRegistry) -> None:
-    assert read_status(results, production) == Status(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, {})
+    assert read_status(results, production) == Status(*[0] * 10, None, 0, 0, 0, {})
 
 
 def test_status_counts_the_last_run_of_each_partition_and_the_last_origin(
@@ -96,6 +97,9 @@ def test_status_counts_the_last_run_of_each_partition_and_the_last_origin(
         pooled_predictions=1,
         baseline_predictions=1,
         last_origin=MAY,
+        drifted=0,
+        shifted=0,
+        stale=0,
         seconds={},
     )
 
@@ -108,6 +112,25 @@ def test_models_that_were_not_judged_yet_do_not_count_as_promoted(
     assert read_status(results, production).promoted == 1
     _put(results, "ledger", "two", 2, _ledger("s1", "trained"))
     assert read_status(results, production).promoted == 0
+
+
+def test_champions_that_have_drifted_are_counted(
+    results: Results, production: MlflowRegistry
+) -> None:
+    rows = pa.table(
+        {
+            "partition": ["s1", "s1", "s2"],
+            "judged": [9, 0, 9],
+            "excess": [4.0, 0.0, 2.0],
+            "drifted": [True, False, True],
+            "shifted": [False, False, True],
+            "stale": [False, False, False],
+        }
+    )
+    results.replace("drift", rows, {"partition": ["s1", "s2"]})
+    create_drift_view(results)
+    found = read_status(results, production)
+    assert (found.drifted, found.shifted, found.stale) == (2, 1, 0)
 
 
 def test_seconds_are_of_each_stages_last_run(results: Results, production: MlflowRegistry) -> None:
