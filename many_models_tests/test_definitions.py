@@ -23,6 +23,7 @@ KINDS = {
     "promoted_models": {"mlflow"},
     "predictions": {"spark", "sql"},
     "forecast_accuracy": {"sql"},
+    "model_drift": {"sql", "spark"},
 }
 CHECKS = {
     "raw_data": {"schema_as_declared", "keys_present", "no_duplicates", "rows_not_collapsed"},
@@ -30,6 +31,7 @@ CHECKS = {
     "trained_models": {"ledger_complete", "promotion_rules"},
     "promoted_models": {"only_qualified"},
     "predictions": {"every_group_covered"},
+    "model_drift": {"accuracy_as_promised", "data_as_trained", "models_fresh"},
 }
 PACKAGED = sorted(file.stem for file in settings.PACKAGED_USE_CASES.glob("*.yaml"))
 
@@ -118,6 +120,7 @@ def test_assets_follow_each_other() -> None:
         "promoted_models": {"trained_models"},
         "predictions": {"promoted_models", "grouped_datasets"},
         "forecast_accuracy": {"predictions", "grouped_datasets"},
+        "model_drift": {"promoted_models", "grouped_datasets", "forecast_accuracy"},
     }
 
 
@@ -163,6 +166,8 @@ def test_only_promotion_and_rollback_ask_for_the_right_to_write_production() -> 
             "retrain_trained_models_checks",
             "retrain_promoted_models_checks",
             "refresh_predictions",
+            "_model_drift",
+            "refresh_model_drift",
         )
     }
 

@@ -27,7 +27,8 @@ def stretch_of(days: Floats) -> Stretch:
 
 def column_of(days: Floats, years: int = 1) -> Column:
     """All but the last four weeks are the reference; with two ``years`` there is one before it."""
-    nothing = Stretch(*(np.empty((len(days), 0)) for _ in range(2)), np.zeros(len(days)))
+    empty = np.empty((len(days), 0))
+    nothing = Stretch(empty, empty, np.zeros(len(days)))
     before, recent = stretch_of(days[:, : -RECENT * 7]), stretch_of(days[:, -RECENT * 7 :])
     if years == 1:
         return Column(before, recent, nothing, nothing)

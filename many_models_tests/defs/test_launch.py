@@ -292,3 +292,15 @@ def test_predictions_are_judged_when_their_actuals_come_and_again_while_more_do(
     assert measure(datetime(2024, 3, 1)) == []
     assert measure(datetime(2024, 3, 20)) == ["2024-02-29"]
     assert measure(datetime(2024, 3, 25)) == []
+
+
+def test_a_run_holds_all_champions_against_their_promise(
+    home: Path, shop: Shop, instance: Instance, platform: Platform
+) -> None:
+    platform.drifting = {"b"}
+    report = Launcher(shop.use_case(), instance).run(["a", "b"])
+    assert platform.drift_measured == [["a", "b"]]
+    assert [(found.name, found.partition) for found in report.drifted] == [
+        ("accuracy_as_promised", "b")
+    ]
+    assert report.broken == []

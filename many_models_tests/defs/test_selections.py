@@ -182,6 +182,16 @@ def test_a_refresh_judges_predictions_whose_actuals_have_come(
     assert platform.measured == ["2024-03-20"]
 
 
+def test_a_refresh_measures_the_drift_of_what_it_touches_and_was_promoted(
+    use_case: UseCase, instance: Instance, platform: Platform, statuses: Statuses
+) -> None:
+    retrain(use_case, instance, "b", "f")
+    platform.drifting = {"b"}
+    run = refresh(use_case, instance, "2024-02-01")  # f sells in March alone
+    assert materialized(instance, run.run_id)["model_drift"] == ["b"]
+    assert statuses(use_case, "model_drift", "accuracy_as_promised") == {"b": "FAILED"}
+
+
 def test_the_very_first_run_may_be_a_refresh(
     home: Path, shop: Shop, instance: Instance, platform: Platform
 ) -> None:

@@ -62,7 +62,9 @@ def _predict(results: Results, origin: datetime, *sources: str) -> None:
 
 
 def test_before_anything_was_run_all_is_zero(results: Results, production: MlflowRegistry) -> None:
-    assert read_status(results, production) == Status(*[0] * 10, None, 0, 0, 0, {})
+    assert read_status(results, production) == Status(
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, {}
+    )
 
 
 def test_status_counts_the_last_run_of_each_partition_and_the_last_origin(
