@@ -14,7 +14,8 @@ _GROUP_TOTALS = [
     *("target_sum_grouped", "target_count_grouped", "last_time_grouped"),
 ]
 _LEDGER = [
-    *("run_id", "trained_at", "data_version", "code_version", "group_key"),
+    *("run_id", "trained_at", "data_version", "code_version", "config_version"),
+    "group_key",
     *("status", "reason", "error", "observations", "first_time", "trained_through"),
     *("candidate", "score", "baseline_score", "candidate_scores", "folds", "evaluated_from"),
     *("mase", "rmsse", "wape", "smape", "mae", "rmse", "bias", "pinball", "coverage", "latest_mae"),

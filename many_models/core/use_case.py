@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints, model_validator
 from many_models.core.drift_rules import DriftRules
 from many_models.core.frequency import Frequency
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
+from many_models.core.retraining_rules import RetrainingRules
 from many_models.core.schedules import Schedules
 from many_models.core.section import Section
 
@@ -144,6 +145,7 @@ class AnyUseCase(Section, ABC):
     )
     promotion: PromotionRules = PromotionRules()
     drift: DriftRules = DriftRules()
+    retraining: RetrainingRules = RetrainingRules()
     schedules: Schedules = Schedules()
 
     @model_validator(mode="after")

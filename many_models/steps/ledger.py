@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models import __version__
+from many_models.core.config_version import config_version
 from many_models.core.ledger import NOT_IN_LEDGER
 from many_models.core.registration import ModelVersion, RegistrationFailure
 from many_models.core.shapes import shape_of
@@ -50,6 +51,7 @@ def write_ledger(
         "trained_at": [run.started.replace(tzinfo=None)] * len(table),
         "data_version": [data_version] * len(table),
         "code_version": [__version__] * len(table),
+        "config_version": [config_version(use_case)] * len(table),
         "model_name": [version and version.name for version in versions],
         "model_version": [version and version.version for version in versions],
         "model_run_id": [version and version.run_id for version in versions],
@@ -66,6 +68,7 @@ def ledger_schema(use_case: AnyUseCase) -> pa.Schema:
         ("trained_at", pa.timestamp("us")),
         ("data_version", pa.int64()),
         ("code_version", pa.string()),
+        ("config_version", pa.string()),
         ("model_name", pa.string()),
         ("model_version", pa.int64()),
         ("model_run_id", pa.string()),

@@ -28,6 +28,7 @@ from many_models.adapters.spark.pooled_work import (
     sample_task,
 )
 from many_models.adapters.spark.shards import Progress, run_tasks
+from many_models.core.config_version import config_version
 from many_models.core.forecast.backtest import fold_origins
 from many_models.core.forecast.pooled.model import load_pooled
 from many_models.core.forecast.use_case import BASELINE, POOLED, UseCase
@@ -192,6 +193,7 @@ def _tags(use_case: UseCase, row: Mapping[str, Any], run: Run, data_version: int
         "trained_through": str(row["trained_through"]),
         "data_version": str(data_version),
         "code_version": __version__,
+        "config_version": config_version(use_case),
         DAGSTER_RUN_TAG: run.run_id,
     }
 

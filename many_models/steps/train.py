@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -28,6 +28,7 @@ from many_models.adapters.registry.packing import Packing
 from many_models.adapters.registry.packs import MODELS_A_PACK
 from many_models.adapters.spark.shard_work import TrainedShard, TrainingTask, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
+from many_models.core.config_version import config_version
 from many_models.core.explanation import EFFECTS, write_explanations
 from many_models.core.keys import model_name
 from many_models.core.ledger import NOT_IN_LEDGER
@@ -152,6 +153,10 @@ class _Registrar:
     def shape(self) -> Shape:
         return shape_of(self.use_case)
 
+    @cached_property
+    def config_version(self) -> str:
+        return config_version(self.use_case)
+
     def ledger_of(self, trained: Sequence[TrainedShard]) -> Iterator[pa.Table]:
         names = self.shape.training_schema(self.use_case).names
         columns = [name for name in names if name not in NOT_IN_LEDGER]
@@ -216,6 +221,7 @@ class _Registrar:
             **{name: str(row[name]) for name in (*MOMENTS, *self.shape.judged_on)},
             "data_version": str(self.data_version),
             "code_version": __version__,
+            "config_version": self.config_version,
             DAGSTER_RUN_TAG: self.run.run_id,
         }
 

@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 import many_models
 from many_models.adapters.registry import tables
 from many_models.adapters.registry.packs import split_location
+from many_models.core.config_version import config_version
 from many_models.core.errors import LakeError
 from many_models.core.forecast.ledger import training_schema
 from many_models.core.forecast.model import load_model
@@ -247,6 +248,7 @@ def test_a_model_carries_every_tag_that_it_is_to_be_found_by(trained: Pipeline) 
         "trained_through": "2024-04-09 00:00:00",
         "data_version": str(trained.lake.grouped_datasets(USE_CASE).snapshot().version),
         "code_version": many_models.__version__,
+        "config_version": config_version(USE_CASE),
         "dagster_run_id": "first run",
         "payload_sha256": row["payload_sha256"],
         "artifact_location": version.location,
