@@ -24,6 +24,7 @@ from many_models.cli_champions import history, models, rollback
 from many_models.cli_explain import explain
 from many_models.cli_gc import gc
 from many_models.cli_new import new
+from many_models.cli_retraining import retraining
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
 from many_models.core.use_case import AnyUseCase
@@ -55,7 +56,7 @@ def main() -> None:
     settings.fill_environment(os.environ)
 
 
-for command in (new, models, history, explain, rollback, gc):
+for command in (new, models, history, explain, rollback, retraining, gc):
     main.add_command(command)
 
 

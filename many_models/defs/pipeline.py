@@ -14,6 +14,7 @@ from many_models.defs.partition_names import NAMES, names_io_manager
 from many_models.defs.predictions import build_predictions, build_predictions_check
 from many_models.defs.promoted_models import build_promoted_models, build_promoted_models_check
 from many_models.defs.raw_data import build_raw_data, build_raw_data_checks
+from many_models.defs.retraining import build_retraining_sensor
 from many_models.defs.rollback import build_rollback_job
 from many_models.defs.schedules import build_schedules
 from many_models.defs.selections import build_refresh_job, build_retrain_job
@@ -55,6 +56,6 @@ def _build(use_case: AnyUseCase) -> dg.Definitions:
             build_rollback_job(use_case),
         ],
         schedules=build_schedules(use_case),
-        sensors=build_new_data_sensors(use_case),
+        sensors=[*build_new_data_sensors(use_case), build_retraining_sensor(use_case)],
         resources={NAMES: names_io_manager},
     )

@@ -18,7 +18,9 @@ class Status:
     ``promoted`` counts the groups' models of the last training that were accepted, ``champions``
     those in production and ``pooled_models`` the partitions' there; ``predictions`` and what of
     them others than groups' own models have made are rows of the last origin; ``seconds`` are of
-    each stage's last run. ``drifted``, ``shifted`` and ``stale`` count champions.
+    each stage's last run. ``drifted``, ``shifted`` and ``stale`` count champions,
+    ``being_retrained`` the partitions that the retraining sensor has asked for and of which it has
+    seen no end yet.
     """
 
     groups: int
@@ -36,6 +38,7 @@ class Status:
     shifted: int
     stale: int
     seconds: dict[str, float]
+    being_retrained: int = 0
 
 
 def read_status(results: Results, production: ReadableRegistry) -> Status:
@@ -58,6 +61,7 @@ def read_status(results: Results, production: ReadableRegistry) -> Status:
         last_origin=origin,
         **_count_drift(results),
         seconds=_stage_seconds(results),
+        being_retrained=_count_requested(results),
     )
 
 
@@ -101,6 +105,12 @@ def _last_origin(results: Results) -> tuple[datetime | None, dict[str, int]]:
 def _stage_seconds(results: Results) -> dict[str, float]:
     rows = _query(results, 'SELECT stage, seconds FROM "{stages}" ORDER BY started_at', "stages")
     return {row["stage"]: round(row["seconds"], 1) for row in rows}
+
+
+def _count_requested(results: Results) -> int:
+    sql = "SELECT COUNT(*) AS n FROM \"{retraining}\" WHERE outcome = 'requested'"
+    rows = _query(results, sql, "retraining")
+    return int(rows[0]["n"]) if rows else 0
 
 
 def _query(results: Results, sql: str, *tables: str) -> list[dict[str, Any]]:

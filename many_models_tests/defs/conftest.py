@@ -18,9 +18,10 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_state import AssetCheckState
 
-from many_models import settings
+from many_models import __version__, settings
 from many_models.adapters.registry import tables
 from many_models.adapters.registry.writer import WriterChoice
+from many_models.core.config_version import config_version
 from many_models.core.forecast.scoring import prediction_schema, scoring_schema
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.sharding import Shard
@@ -125,6 +126,9 @@ class Platform:
                 "core_seconds": 90.0,
                 "run_id": run.run_id,
                 "trained_at": run.started.replace(tzinfo=None),
+                "trained_through": datetime(2024, 3, 31),
+                "code_version": __version__,
+                "config_version": config_version(use_case),
             }
             for key in keys
         ]

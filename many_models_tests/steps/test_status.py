@@ -12,9 +12,11 @@ from many_models.adapters.results.store import ResultStore
 from many_models.core.registration import CHAMPION, POOLED_TAG
 from many_models.steps.drift_review import create_drift_view
 from many_models.steps.results import Results, timed
+from many_models.steps.retraining import write_requests
 from many_models.steps.status import Status, read_status
 from many_models_tests.fakes import make_use_case
 from many_models_tests.fakes_models import constant_record
+from many_models_tests.fakes_retraining import make_request
 
 pytestmark = pytest.mark.mlflow
 
@@ -145,3 +147,11 @@ def test_seconds_are_of_each_stages_last_run(results: Results, production: Mlflo
     )
     results.replace("stages", slow, {"run_id": ["one", "two"]})
     assert read_status(results, production).seconds == {"training": 1.3, "scoring": 2.0}
+
+
+def test_partitions_under_way_are_those_whose_request_has_no_end_yet(
+    results: Results, production: MlflowRegistry
+) -> None:
+    requests = [make_request("s1"), make_request("s2"), make_request("s3", outcome="trained")]
+    write_requests(results, requests, {"r1"})
+    assert read_status(results, production).being_retrained == 2

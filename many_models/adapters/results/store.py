@@ -150,6 +150,11 @@ class ResultStore:
         with self._engine.transaction(f"creating view {name!r}", name) as cursor:
             self._engine.create_view(cursor, name, select_sql.strip().rstrip(";"))
 
+    def create_index(self, table: str, columns: Sequence[str]) -> None:
+        """Make an index on these columns of a table, in their order, unless it is there."""
+        with self._engine.transaction(f"creating an index of {table!r}", table) as cursor:
+            _create_index(cursor, table, columns)
+
     def _prepare(
         self, table: str, rows: pa.Table | pa.RecordBatchReader, where: Sequence[str]
     ) -> dict[str, str]:
@@ -170,11 +175,15 @@ class ResultStore:
                     cursor.execute(f"ALTER TABLE {quote(table)} ADD COLUMN {definition}")
             else:
                 cursor.execute(f"CREATE TABLE {quote(table)} ({', '.join(definitions)})")
-            digest = hashlib.sha256(json.dumps([table, *where]).encode()).hexdigest()[:8]
-            index = quote(f"ix_{table[:12]}_{digest}")
-            keys = ", ".join(quote(name) for name in where)
-            cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table)} ({keys})")
+            _create_index(cursor, table, where)
         return columns | new
+
+
+def _create_index(cursor: Cursor, table: str, columns: Sequence[str]) -> None:
+    digest = hashlib.sha256(json.dumps([table, *columns]).encode()).hexdigest()[:8]
+    index = quote(f"ix_{table[:12]}_{digest}")
+    keys = ", ".join(quote(name) for name in columns)
+    cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table)} ({keys})")
 
 
 def _open_engine(url: str) -> Engine:

@@ -668,6 +668,16 @@ def test_sqlite_finds_a_slice_by_its_index(sqlite_path: Path) -> None:
     assert "USING INDEX ix_predictions_" in plan
 
 
+def test_sqlite_finds_rows_by_an_index_that_was_asked_for(sqlite_path: Path) -> None:
+    store = ResultStore(f"sqlite:///{sqlite_path}")
+    store.replace_slice("things", pa.table({"key": ["a"], "value": [1]}), where={"key": "a"})
+    for _ in range(2):
+        store.create_index("things", ["value", "key"])
+    select = "EXPLAIN QUERY PLAN SELECT key FROM things WHERE value = 1"
+    plan = sqlite_from_another_process(sqlite_path, select)
+    assert "USING COVERING INDEX ix_things_" in plan
+
+
 @pytest.mark.postgres
 def test_postgres_holds_real_types_and_an_index(postgres_url: str) -> None:
     rows = pa.table(
