@@ -11,6 +11,7 @@ from many_models.adapters.lake.delta_table import LakeFile
 from many_models.adapters.lake.tables import Lake
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.ledger import ledger_schema
+from many_models.steps.measure_drift import drift_schema
 from many_models.steps.results import Results
 
 THROUGH = datetime(2024, 4, 30)
@@ -64,18 +65,13 @@ def put_ledger(
     results.create_views("ledger", "trained_at")
 
 
-def put_drift(results: Results, partition: str, *rows: tuple[datetime, int, bool, float]) -> None:
-    """Rows of (trained through, judged, drifted, excess)."""
-    schema = pa.schema(
-        [
-            ("partition", pa.string()),
-            ("trained_through", pa.timestamp("us")),
-            ("measured_at", pa.timestamp("us")),
-            ("judged", pa.int64()),
-            ("drifted", pa.bool_()),
-            ("excess", pa.float64()),
-        ]
-    )
+def put_drift(
+    results: Results,
+    partition: str,
+    *rows: tuple[datetime, int, bool, float],
+    promised: float | None = 1.0,
+) -> None:
+    """Rows of (trained through, judged, drifted, excess), each measured an hour later."""
     table = pa.Table.from_pylist(
         [
             {
@@ -83,12 +79,13 @@ def put_drift(results: Results, partition: str, *rows: tuple[datetime, int, bool
                 "trained_through": through,
                 "measured_at": THROUGH + timedelta(hours=number),
                 "judged": judged,
+                "promised": promised,
                 "drifted": drifted,
                 "excess": excess,
             }
             for number, (through, judged, drifted, excess) in enumerate(rows)
         ],
-        schema=schema,
+        schema=drift_schema(results.use_case),
     )
     results.replace("drift", table, {"partition": partition})
 

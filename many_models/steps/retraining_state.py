@@ -118,7 +118,7 @@ def _read_drift(use_case: AnyUseCase, results: Results) -> dict[str, DriftSeen]:
     least = use_case.drift.judged_min_of(use_case.frequency)
     rows = results.store.query(
         'SELECT "partition", trained_through, MAX(measured_at) AS measured_at, '
-        f"SUM(CASE WHEN judged >= {least} THEN 1 ELSE 0 END) AS judged, "
+        f"SUM(CASE WHEN judged >= {least} AND promised IS NOT NULL THEN 1 ELSE 0 END) AS judged, "
         "SUM(CASE WHEN drifted THEN 1 ELSE 0 END) AS drifted, SUM(excess) AS excess "
         f'FROM "{table}" GROUP BY "partition", trained_through'
     ).to_pylist()

@@ -13,6 +13,7 @@ from many_models.adapters.results.store import ResultStore
 from many_models.core.config_version import config_version
 from many_models.core.errors import LakeError
 from many_models.core.retraining_causes import DriftSeen, LastTraining, PartitionState
+from many_models.steps.drift_review import read_drift, summarise
 from many_models.steps.results import Results
 from many_models.steps.retraining_state import KnownState, make_standard, read_state
 from many_models_tests.fakes import make_use_case
@@ -84,6 +85,18 @@ def test_drift_is_added_up_over_the_champions_that_enough_actuals_judged(
         excess=15.5,
         drifted_by_through={MARCH: 1, APRIL: 1},
     )
+
+
+def test_the_share_that_drifted_is_the_one_of_the_drift_check(results: Results, lake: Lake) -> None:
+    rows = [(MARCH, 7, True, 10.0), (MARCH, 30, False, 0.0), (APRIL, 6, False, 0.0)]
+    put_drift(results, "s1", *rows)
+    put_drift(results, "s2", (MARCH, 20, False, 0.0), promised=None)
+    checked = summarise(USE_CASE, read_drift(["s1", "s2"], results), ["s1", "s2"])
+    for state in read_state(USE_CASE, ["s1", "s2"], lake, results).states:
+        found = checked[state.partition]
+        assert state.drift is not None
+        assert (state.drift.judged, state.drift.drifted) == (found.judged, found.drifted)
+        assert state.drift.excess == found.excess
 
 
 def test_groups_that_had_too_little_data_are_counted_when_they_have_enough(
