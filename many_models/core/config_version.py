@@ -4,8 +4,9 @@ It changes when training would give other models of the same data. Only what is 
 counts, so that a field that is new in the platform changes no digest. What does not count:
 
 - names and words: ``name``, ``description``;
-- where the data lies and how it is fetched: ``source.url``, ``source.window``; and ``source.end``,
-  since data that was added is no change of the use case. Layout of ``source.query`` is not, either;
+- of ``source`` all but ``table``, ``query`` and ``start``: where the data lies, how it is fetched
+  and watched; and its ``end``, since data that was added is no change of the use case. The layout
+  of a query is none, either;
 - what is done with models: ``promotion``, ``drift``, ``retraining``, ``schedules``;
 - ``core_minutes``: how many groups get their turn, not what becomes of them.
 """
