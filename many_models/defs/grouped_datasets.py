@@ -17,7 +17,12 @@ from many_models.defs.check_results import (
 )
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import group_partitions
-from many_models.defs.resources import LakeResource, SparkResource, StoreResource
+from many_models.defs.resources import (
+    SPARK_POOL,
+    LakeResource,
+    SparkResource,
+    StoreResource,
+)
 from many_models.steps import group
 from many_models.steps.results import timed
 
@@ -28,6 +33,7 @@ def build_grouped_datasets(use_case: AnyUseCase, raw_data: dg.AssetKey) -> dg.As
         partitions_def=group_partitions(use_case),
         deps=[dg.AssetDep(raw_data, partition_mapping=dg.AllPartitionMapping())],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=SPARK_POOL,
         group_name=use_case.name,
         kinds={"spark", "deltalake"},
         description=(
@@ -76,7 +82,9 @@ def build_grouped_datasets_check(
     text = "Every group has the rows, targets and target sum that it has in raw_data."
     specs = [check_spec("rows_conserved", asset, partitions, text)]
 
-    @dg.multi_asset_check(name=f"{use_case.name}_grouped_datasets_check", specs=specs)
+    @dg.multi_asset_check(
+        name=f"{use_case.name}_grouped_datasets_check", specs=specs, pool=SPARK_POOL
+    )
     def grouped_datasets_check(
         context: dg.AssetCheckExecutionContext, spark: SparkResource, lake: LakeResource
     ) -> Iterator[Event]:

@@ -5,6 +5,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from many_models.core.use_case import AnyUseCase
 
+USE_CASE_TAG = "many_models/use_case"
+"""Tag of a job's runs, by which an instance can limit how many runs a use case has at once."""
+
 
 def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
     """``<use case>_ingest`` by window, ``_train`` by set of groups, the others by origin."""
@@ -23,6 +26,7 @@ def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
             f"{use_case.name}_{stage}",
             selection=dg.AssetSelection.assets(*([use_case.name, name] for name in names)),
             description=text,
+            tags={USE_CASE_TAG: use_case.name},
         )
         for stage, (names, text) in stages.items()
     ]

@@ -18,6 +18,7 @@ from many_models.defs.check_results import (
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
 from many_models.defs.resources import (
+    SPARK_POOL,
     ChampionsResource,
     LakeResource,
     SparkResource,
@@ -40,6 +41,7 @@ def build_predictions(
             for key in (promoted_models, grouped_datasets)
         ],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=SPARK_POOL,
         group_name=use_case.name,
         kinds={"spark", "sql"},
         description=(

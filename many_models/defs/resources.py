@@ -19,6 +19,10 @@ from many_models.core.errors import RegistryError
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import Results
 
+SPARK_POOL = "spark"
+"""Pool of every op that opens ``SparkResource``: where an instance limits it, so many runs have a
+Spark session at once, and the others wait in the queue."""
+
 
 class LakeResource(dg.ConfigurableResource[Any]):
     """The data lake: a folder, or an object store's URL."""

@@ -22,6 +22,7 @@ from many_models.defs.check_results import (
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import group_partitions
 from many_models.defs.resources import (
+    SPARK_POOL,
     ChampionsResource,
     LakeResource,
     RegistryResource,
@@ -45,6 +46,7 @@ def build_trained_models(
         partitions_def=group_partitions(use_case),
         deps=[grouped_datasets],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=SPARK_POOL,
         group_name=use_case.name,
         kinds={"spark", "scikitlearn", "mlflow"},
         description=(
@@ -172,7 +174,9 @@ def build_trained_models_checks(
         ),
     ]
 
-    @dg.multi_asset_check(name=f"{use_case.name}_trained_models_checks", specs=specs)
+    @dg.multi_asset_check(
+        name=f"{use_case.name}_trained_models_checks", specs=specs, pool=SPARK_POOL
+    )
     def trained_models_checks(
         context: dg.AssetCheckExecutionContext,
         spark: SparkResource,

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
+from many_models.defs.jobs import USE_CASE_TAG
 from many_models.defs.pipeline import build_many_models_defs
-from many_models.defs.resources import build_resources
+from many_models.defs.resources import SPARK_POOL, build_resources
 from many_models_tests.fakes import make_use_case
 
 
@@ -32,3 +33,26 @@ def test_a_use_case_has_a_job_for_each_kind_of_partition_and_those_of_ops() -> N
     assert "promotion_rules" in checks["sales_train"]
     assert "every_group_covered" in checks["sales_score"]
     assert all(job.description for job in jobs.values())
+
+
+def test_whatever_uses_spark_says_so_that_its_sessions_can_be_limited() -> None:
+    definitions = dg.Definitions.merge(
+        build_many_models_defs(make_use_case()), dg.Definitions(resources=build_resources())
+    )
+    jobs = list(definitions.resolve_all_job_defs())
+    ops = {node.name: node for job in jobs for node in job.all_node_defs}
+    pools = {
+        name: op.pool
+        for name, op in ops.items()
+        if isinstance(op, dg.OpDefinition) and "spark" in op.required_resource_keys
+    }
+    assert {
+        "sales__grouped_datasets",
+        "sales__trained_models",
+        "sales__predictions",
+    } <= pools.keys()
+    assert set(pools.values()) == {SPARK_POOL}
+    asset_jobs = [job for job in jobs if job.asset_layer.executable_asset_keys]
+    named = {job.name: job.tags for job in asset_jobs if job.name[:2] != "__"}
+    assert named
+    assert all(tags[USE_CASE_TAG] == "sales" for tags in named.values())
