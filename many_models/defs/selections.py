@@ -79,7 +79,7 @@ def build_retrain_job(use_case: AnyUseCase) -> dg.JobDefinition:
         check_op(use_case, "retrain", "promoted_models", check_promoted_models),
     ]
 
-    @op_job(name, "Group, train, judge and promote any choice of partitions, in one run.")
+    @op_job(use_case, name, "Group, train, judge and promote any choice of partitions, in one run.")
     def retrain() -> None:
         names = choose()
         for stage in stages:
@@ -118,7 +118,9 @@ def build_refresh_job(use_case: AnyUseCase) -> dg.JobDefinition:
     drift = make_op(use_case, "refresh", "model_drift", make_model_drift)
     check_drift = check_op(use_case, "refresh", "model_drift", check_model_drift)
 
-    @op_job(name, "Take in windows of raw data, and do all that follows from them on a day.")
+    @op_job(
+        use_case, name, "Take in windows of raw data, and do all that follows from them on a day."
+    )
     def refresh() -> None:
         windows, held = choose()
         partitions = touched(windows=check_extract(extract(windows)), held=held)

@@ -16,7 +16,9 @@ from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, materializations
 from many_models.defs.check_results import Checked, evaluations
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.jobs import USE_CASE_TAG
 from many_models.defs.partition_names import NAMES
+from many_models.defs.resources import SPARK_POOL
 
 NAMES_SHOWN = 10
 
@@ -40,6 +42,7 @@ def make_op(
         ins={"names": dg.In(list)},
         out=dg.Out(list, io_manager_key=NAMES),
         required_resource_keys=_resources_of(make),
+        pool=_pool_of(make),
         description=f"Materializes these partitions of {asset}.",
     )
     def made(context: dg.OpExecutionContext, names: Names) -> Iterator[MakeEvent]:
@@ -62,6 +65,7 @@ def check_op(
         ins={"names": dg.In(list)},
         out=dg.Out(list, io_manager_key=NAMES),
         required_resource_keys=_resources_of(check),
+        pool=_pool_of(check),
         description=f"Runs the checks of {asset} on these partitions.",
     )
     def checked(context: dg.OpExecutionContext, names: Names) -> Iterator[CheckEvent]:
@@ -83,6 +87,7 @@ def find_op(
         ins={name: dg.In(list) for name in inputs},
         out=dg.Out(list, io_manager_key=NAMES),
         required_resource_keys=_resources_of(find),
+        pool=_pool_of(find),
         description=(find.__doc__ or "").strip().split("\n")[0],
     )
     def found(context: dg.OpExecutionContext, **given: Names) -> Names:
@@ -91,13 +96,16 @@ def find_op(
     return found
 
 
-def op_job(name: str, description: str) -> Callable[[Callable[[], None]], dg.JobDefinition]:
+def op_job(
+    use_case: AnyUseCase, name: str, description: str
+) -> Callable[[Callable[[], None]], dg.JobDefinition]:
     """Decorator of a job of such ops: all in one process, so that they share one Spark session."""
 
     def build(compose: Callable[[], None]) -> dg.JobDefinition:
         job: dg.JobDefinition = dg.job(
             name=name,
             description=description,
+            tags={USE_CASE_TAG: use_case.name},
             executor_def=dg.in_process_executor,
         )(compose)
         return job
@@ -128,6 +136,10 @@ def _resources_of(work: Callable[..., object]) -> set[str]:
     keyword_only = inspect.Parameter.KEYWORD_ONLY
     found = inspect.signature(work).parameters.values()
     return {parameter.name for parameter in found if parameter.kind is keyword_only}
+
+
+def _pool_of(work: Callable[..., object]) -> str | None:
+    return SPARK_POOL if "spark" in _resources_of(work) else None
 
 
 def _offer(context: dg.OpExecutionContext, work: Callable[..., object]) -> dict[str, object]:
