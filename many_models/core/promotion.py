@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from many_models.core.forecast.use_case import BASELINE
 from many_models.core.use_case import PromotionRules
 
+BEAT_CHAMPION = "beat_champion_by"
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -41,13 +43,15 @@ class Challenger:
 class Verdict:
     """Whether a model may go to production, with every reason against it (empty when it may).
 
-    ``outdone`` is one that only its champion stands in the way of.
+    ``outdone`` is one that only its champion stands in the way of; ``broken`` names the rules, as
+    in the use case, that do not hold.
     """
 
     group_key: str
     qualified: bool
     reason: str
     outdone: bool = False
+    broken: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -57,15 +61,21 @@ class Verdict:
 
 def judge(challenger: Challenger, rules: PromotionRules) -> Verdict:
     """Verdict on one challenger: all rules must hold."""
-    of_its_own = [
-        _against_threshold(challenger, rules),
-        _against_baseline(challenger, rules),
-        _against_coverage(challenger, rules),
-    ]
-    by_champion = _against_champion(challenger, rules)
-    reasons = [reason for reason in (*of_its_own, by_champion) if reason]
-    outdone = bool(by_champion) and not any(of_its_own)
-    return Verdict(challenger.group_key, not reasons, "; ".join(reasons), outdone)
+    reasons = {
+        "max_score": _against_most(challenger, rules),
+        "min_score": _against_least(challenger, rules),
+        "beat_baseline_by": _against_baseline(challenger, rules),
+        "min_coverage": _against_coverage(challenger, rules),
+        BEAT_CHAMPION: _against_champion(challenger, rules),
+    }
+    broken = {rule: reason for rule, reason in reasons.items() if reason}
+    return Verdict(
+        challenger.group_key,
+        qualified=not broken,
+        reason="; ".join(broken.values()),
+        outdone=list(broken) == [BEAT_CHAMPION],
+        broken=tuple(broken),
+    )
 
 
 def share_sound(verdicts: Sequence[Verdict]) -> float:
@@ -76,13 +86,18 @@ def share_sound(verdicts: Sequence[Verdict]) -> float:
     return sum(v.sound for v in verdicts) / len(verdicts) if verdicts else 1.0
 
 
-def _against_threshold(challenger: Challenger, rules: PromotionRules) -> str | None:
+def _against_most(challenger: Challenger, rules: PromotionRules) -> str | None:
     score = challenger.score
-    if rules.max_score is not None and not score <= rules.max_score:
-        return f"score {score:.6g} is above max_score {rules.max_score:g}"
-    if rules.min_score is not None and not score >= rules.min_score:
-        return f"score {score:.6g} is below min_score {rules.min_score:g}"
-    return None
+    if rules.max_score is None or score <= rules.max_score:
+        return None
+    return f"score {score:.6g} is above max_score {rules.max_score:g}"
+
+
+def _against_least(challenger: Challenger, rules: PromotionRules) -> str | None:
+    score = challenger.score
+    if rules.min_score is None or score >= rules.min_score:
+        return None
+    return f"score {score:.6g} is below min_score {rules.min_score:g}"
 
 
 def _against_baseline(challenger: Challenger, rules: PromotionRules) -> str | None:

@@ -27,7 +27,7 @@ _LEDGER = [
 ]
 _VERDICTS = [
     *("compared_score", "champion_score", "compared_by"),
-    *("qualified", "accepted", "decided_at"),
+    *("qualified", "accepted", "broken_rules", "decided_at"),
 ]
 _PREDICTIONS = [
     *("actual", "deviation", "hit", "covered"),

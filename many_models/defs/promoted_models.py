@@ -17,6 +17,7 @@ from many_models.defs.check_results import (
 )
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import group_partitions
+from many_models.defs.registry_pages import production_pages
 from many_models.defs.resources import ChampionsResource, RegistryResource, StoreResource
 from many_models.steps.promote import find_unqualified, promote_partitions
 from many_models.steps.results import timed
@@ -97,6 +98,7 @@ def make_promoted_models(
             "champions_of_all_partitions": sum(p.champions for p in found.values()),
             "rolled_back_of_all_partitions": stay,
             "registry_writer": str(production.writer),
+            "mlflow": production_pages().link,
         },
     )
 
@@ -104,7 +106,10 @@ def make_promoted_models(
 def build_promoted_models_check(
     use_case: AnyUseCase, asset: dg.AssetKey
 ) -> dg.AssetChecksDefinition:
-    text = "Every champion in production has a passing verdict."
+    text = (
+        "Every champion in production has a passing verdict. When it fails: somebody has promoted "
+        f"by hand; roll those back ({use_case.name}_rollback), or train the partition again."
+    )
     specs = [check_spec("only_qualified", asset, group_partitions(use_case), text)]
 
     @dg.multi_asset_check(name=f"{use_case.name}_promoted_models_check", specs=specs)

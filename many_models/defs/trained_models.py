@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.adapters.plots import plot_scores
-from many_models.core.use_case import AnyUseCase, PromotionRules
+from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, column_schema, describe
 from many_models.defs.check_results import (
     Checked,
@@ -21,6 +20,8 @@ from many_models.defs.check_results import (
 )
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import group_partitions
+from many_models.defs.promotion_gate import describe_rules, judge_share
+from many_models.defs.registry_pages import training_pages
 from many_models.defs.resources import (
     SPARK_POOL,
     ChampionsResource,
@@ -30,10 +31,11 @@ from many_models.defs.resources import (
     StoreResource,
 )
 from many_models.steps.group import read_shards
-from many_models.steps.judge import PartitionVerdict, judge_partitions
+from many_models.steps.judge import judge_partitions
 from many_models.steps.ledger import Run, ledger_schema
 from many_models.steps.results import timed
 from many_models.steps.train import train_partitions
+from many_models.steps.verdict_review import tell_worst_verdicts
 
 REASONS_SHOWN = 10
 
@@ -107,6 +109,7 @@ def make_trained_models(
         {key: count_statuses(ledger, key) for key in keys},
         {
             "registry_writer": str(registry.writer),
+            "mlflow": training_pages().link,
             "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
             "pooled_models": dg.MetadataValue.md(pooled_summary(pooled)),
             "core_minutes": (pc.sum(ledger["core_seconds"]).as_py() or 0.0) / 60,
@@ -164,7 +167,9 @@ def build_trained_models_checks(
             "ledger_complete",
             asset,
             partitions,
-            "The ledger has exactly one row for every group of the grouped datasets.",
+            "The ledger has exactly one row for every group of the grouped datasets. When it "
+            "fails: somebody has written to the ledger or the lake meanwhile; materialize "
+            "grouped_datasets and trained_models of this partition again.",
         ),
         check_spec(
             "promotion_rules",
@@ -216,9 +221,13 @@ def check_trained_models(
         production=champions.open(use_case),
         results=results,
     )
+    pages = training_pages()
+    worst = tell_worst_verdicts(use_case, keys, pages.registry, results)
     return {
         "ledger_complete": {k: judge_ledger(ledger, k, expected[k]) for k in keys},
-        "promotion_rules": {k: judge_share(v) for k, v in verdicts.items()},
+        "promotion_rules": {
+            k: judge_share(v, worst.get(k, ()), pages) for k, v in verdicts.items()
+        },
     }
 
 
@@ -227,26 +236,9 @@ def describe_metric(use_case: AnyUseCase) -> str:
     return f"{use_case.metric} ({'higher' if use_case.higher_is_better else 'lower'} is better)"
 
 
-def describe_rules(rules: PromotionRules) -> str:
-    """The promotion rules as an operator reads them."""
-    given = rules.model_dump(exclude_none=True, exclude={"min_share"})
-    text = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in given.items())
-    return f"At least {rules.min_share:.0%} of the models qualify for production: {text}."
-
-
 def judge_ledger(ledger: pa.Table, partition: str, groups: int) -> CheckResult:
     """Whether one partition's ledger has one row for each of its groups."""
     keys = ledger.filter(pc.equal(ledger["partition"], partition))["group_key"]
     distinct = pc.count_distinct(keys).as_py()
     text = f"{len(keys)} rows and {distinct} keys for {groups} groups"
     return CheckResult(len(keys) == distinct == groups, text)
-
-
-def judge_share(verdict: PartitionVerdict) -> CheckResult:
-    """Whether enough of one partition's models qualify; a partition without models passes."""
-    text = f"{verdict.qualified} of {verdict.judged} models qualify"
-    if outdone := round(verdict.share * verdict.judged) - verdict.qualified:
-        text += f"; {outdone} more would, but for their champions"
-    if not verdict.judged:
-        text = "no model was trained, so none goes to production"
-    return CheckResult(verdict.accepted, text, asdict(verdict))

@@ -5,8 +5,9 @@ Judging writes verdicts and changes nothing else; what follows from them is in `
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,7 +41,7 @@ class PartitionVerdict:
     """Verdicts of one partition; ``accepted`` when enough of its models are good enough.
 
     These are ``share`` of all that were judged: those that ``qualified``, and those to which
-    nothing but their champion is superior.
+    nothing but their champion is superior. ``broken`` counts the models that each rule is against.
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class PartitionVerdict:
     qualified: int
     share: float
     accepted: bool
+    broken: Mapping[str, int] = field(default_factory=dict)
 
 
 def judge_partitions(
@@ -209,6 +211,7 @@ def _summarise(
         qualified=sum(verdict.qualified for _, verdict in verdicts),
         share=share,
         accepted=share >= use_case.promotion.min_share,
+        broken=Counter(rule for _, verdict in verdicts for rule in verdict.broken),
     )
 
 
@@ -226,6 +229,7 @@ def _verdict_row(
         "reason": f"only {partition.share:.1%} of the partition are good enough"
         if withheld
         else verdict.reason,
+        "broken_rules": ",".join(verdict.broken),
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
 
@@ -252,6 +256,7 @@ def verdict_schema(use_case: AnyUseCase) -> pa.Schema:
             ("qualified", pa.bool_()),
             ("accepted", pa.bool_()),
             ("reason", pa.string()),
+            ("broken_rules", pa.string()),
             ("decided_at", pa.timestamp("us")),
         ]
     )

@@ -123,6 +123,14 @@ def test_every_rule_that_is_broken_is_named() -> None:
         "interval coverage 0.9 is below min_coverage 0.95",
         "score 0.8 is not below the champion's 0.6, by the backtest",
     ]
+    verdict = judge(replace(GOOD, comparison=_against(0.6)), PromotionRules(**rules))
+    broken = ("max_score", "beat_baseline_by", "min_coverage", "beat_champion_by")
+    assert (verdict.broken, verdict.outdone) == (broken, False)
+
+
+def test_a_model_that_only_its_champion_outdoes_is_sound() -> None:
+    verdict = judge(replace(GOOD, comparison=_against(0.6)), PromotionRules(max_score=0.8))
+    assert (verdict.broken, verdict.outdone, verdict.sound) == (("beat_champion_by",), True, True)
 
 
 def test_an_undefined_score_never_qualifies() -> None:
