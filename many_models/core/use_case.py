@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from many_models.core.drift_rules import DriftRules
 from many_models.core.frequency import Frequency
+from many_models.core.prediction_rules import PredictionRules
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
 from many_models.core.retraining_rules import RetrainingRules
 from many_models.core.schedules import Schedules
@@ -49,6 +50,10 @@ class Source(Section):
     loaded_within: Annotated[str, StringConstraints(pattern=r"^\d{1,4} ?(minutes|hours)$")] = Field(
         default="60 minutes",
         description="until a row is visible, from loaded_at on",
+    )
+    expected_within_hours: Annotated[float, Field(gt=0)] | None = Field(
+        default=24.0,
+        description="of a period's end its data is in the lake, or late; null: never",
     )
 
     @model_validator(mode="after")
@@ -91,7 +96,8 @@ class Source(Section):
     @property
     def digest_text(self) -> str:
         """What the rows depend on; how the source is watched is no part of it."""
-        return self.model_dump_json(exclude={"loaded_at", "changes", "loaded_within"})
+        watched = {"loaded_at", "changes", "loaded_within", "expected_within_hours"}
+        return self.model_dump_json(exclude=watched)
 
 
 class Partitioning(Section):
@@ -147,6 +153,7 @@ class AnyUseCase(Section, ABC):
     drift: DriftRules = DriftRules()
     retraining: RetrainingRules = RetrainingRules()
     schedules: Schedules = Schedules()
+    predictions: PredictionRules = PredictionRules()
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:

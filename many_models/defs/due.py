@@ -168,6 +168,13 @@ def ingested_windows(use_case: AnyUseCase, instance: dg.DagsterInstance) -> dict
     return found
 
 
+def extracted_before(use_case: AnyUseCase, instance: dg.DagsterInstance) -> datetime | None:
+    """The time (exclusive) that extractions from the source have reached; None without any."""
+    reached = _ingested_before(use_case, instance)
+    ends = {w.key: w.end for w in windows_of(raw_windows(use_case), list(reached))}
+    return max((min(before, ends[key]) for key, before in reached.items()), default=None)
+
+
 def _ingested_before(use_case: AnyUseCase, instance: dg.DagsterInstance) -> dict[str, datetime]:
     """How far each window's last extraction from the source as it is now could reach."""
     return {key: found.reached for key, found in ingested_windows(use_case, instance).items()}

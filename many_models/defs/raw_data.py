@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
 
@@ -19,6 +19,7 @@ from many_models.defs.check_results import (
 )
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import (
+    PERIOD_DAYS,
     available_before,
     available_part,
     raw_windows,
@@ -50,6 +51,18 @@ def source_digest(use_case: AnyUseCase) -> str:
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
+def freshness_policy(use_case: AnyUseCase) -> dg.FreshnessPolicy | None:
+    """By when it must have been materialized again; None where the source has ended.
+
+    Dagster's daemon watches it; by the data's own time does the check ``up_to_date``.
+    """
+    hours = use_case.source.expected_within_hours
+    if hours is None or use_case.source.end is not None:
+        return None
+    period = timedelta(days=PERIOD_DAYS[use_case.frequency.family])
+    return dg.FreshnessPolicy.time_window(fail_window=period + timedelta(hours=hours))
+
+
 def build_raw_data(use_case: AnyUseCase) -> dg.AssetsDefinition:
     @dg.asset(
         key=[use_case.name, "raw_data"],
@@ -57,6 +70,7 @@ def build_raw_data(use_case: AnyUseCase) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=use_case.name,
         kinds={"sql", "deltalake"},
+        freshness_policy=freshness_policy(use_case),
         description=(
             f"{use_case.description}\n\nOne time window of the source database, extracted by SQL "
             "into a Delta table. Materializing a window again replaces it. Of the window that is "
@@ -123,11 +137,21 @@ def build_raw_data_checks(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.AssetC
     specs = [
         check_spec(name, asset, windows, text)
         for name, text in {
-            "schema_as_declared": "The columns have the types that the use case declares.",
-            "keys_present": "No row lacks a key.",
-            "no_duplicates": f"No key has two rows with one {' and '.join(row_id)}.",
+            "schema_as_declared": (
+                "The columns have the types that the use case declares. When it fails: the use "
+                "case or the source has changed; extract all windows again (run --refresh)."
+            ),
+            "keys_present": (
+                "No row lacks a key. When it fails: grouping will refuse these rows; leave them "
+                "out in source.query, or give them a key there (COALESCE)."
+            ),
+            "no_duplicates": (
+                f"No key has two rows with one {' and '.join(row_id)}. When it fails: sum them up "
+                "in source.query (GROUP BY), or repair the source and extract the window again."
+            ),
             "rows_not_collapsed": (
-                f"At least {ROWS_KEPT_MIN:.0%} of the source's rows are in the lake."
+                f"At least {ROWS_KEPT_MIN:.0%} of the source's rows are in the lake. When it "
+                "fails: rows have come since, or were lost; materialize the window again."
             ),
         }.items()
     ]
