@@ -23,6 +23,7 @@ from many_models import __version__, settings
 from many_models.cli_champions import history, models, rollback
 from many_models.cli_explain import explain
 from many_models.cli_gc import gc
+from many_models.cli_mlflow import mlflow
 from many_models.cli_new import new
 from many_models.cli_retraining import retraining
 from many_models.cli_use_case import UseCaseFile
@@ -32,6 +33,7 @@ from many_models.core.use_case_file import load_use_case
 from many_models.progress import show_progress, stderr_to
 
 if TYPE_CHECKING:
+    from many_models.defs.launch import FailedCheck
     from many_models.steps.status import Status
 
 CHECK_FAILED = 3
@@ -56,7 +58,7 @@ def main() -> None:
     settings.fill_environment(os.environ)
 
 
-for command in (new, models, history, explain, rollback, retraining, gc):
+for command in (new, models, history, explain, rollback, retraining, gc, mlflow):
     main.add_command(command)
 
 
@@ -138,10 +140,11 @@ def _run(
         names = _shorten(report.withheld, WITHHELD_SHOWN)
         click.echo(f"Withheld from production, as too few of their models qualify: {names}.\n")
     for found in report.drifted:
-        click.echo(f"Check {found.name} failed on {found.partition}: {found.description}.\n")
+        click.echo(f"{_tell(found)}\n")
+    for failed in report.warnings:
+        click.secho(_tell(failed), fg="yellow", err=True)
     for failed in report.broken:
-        text = f"Check {failed.name} failed on {failed.partition}: {failed.description}."
-        click.secho(text, fg="red", err=True)
+        click.secho(_tell(failed), fg="red", err=True)
     if report.broken:
         sys.exit(CHECK_FAILED)
 
@@ -227,6 +230,12 @@ def _print_status(found: Status) -> None:
         else:
             shown = f"{value:,}" if isinstance(value, int) else str(value or "none yet")
             click.echo(f"{name.replace('_', ' '):24}{shown.removesuffix(' 00:00:00'):>12}")
+
+
+def _tell(failed: FailedCheck) -> str:
+    place = f" on {failed.partition}" if failed.partition else ""
+    said = "warns" if failed.is_warning else "failed"
+    return f"Check {failed.name} {said}{place}: {failed.description}."
 
 
 def _shorten(names: Iterable[str], most: int) -> str:

@@ -9,6 +9,7 @@ from many_models.core.freshness import Freshness, describe_freshness, judge_fres
 from many_models.core.use_case import AnyUseCase
 from many_models.defs import due
 from many_models.defs.check_results import CheckResult, Event
+from many_models.defs.partition_names import NAMES
 from many_models.defs.partitions import utc_now
 from many_models.defs.resources import LakeResource
 from many_models.steps.raw_freshness import newest_target
@@ -63,6 +64,26 @@ def build_freshness_sensor(use_case: AnyUseCase, raw_data: dg.AssetKey) -> dg.Se
         )
 
     return freshness
+
+
+def freshness_op(use_case: AnyUseCase, job: str) -> dg.OpDefinition:
+    """Op that evaluates the check after others of raw_data, and passes on the names it is given."""
+    raw_data = dg.AssetKey([use_case.name, "raw_data"])
+
+    @dg.op(
+        name=f"{use_case.name}_{job}_{UP_TO_DATE}",
+        ins={"names": dg.In(list)},
+        out=dg.Out(list, io_manager_key=NAMES),
+        description=f"Evaluates the check {UP_TO_DATE} of raw_data.",
+    )
+    def checked(
+        context: dg.OpExecutionContext, names: list[str], lake: LakeResource
+    ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[list[str]]]:
+        found = check_freshness(use_case, context.instance, lake=lake)
+        yield freshness_evaluation(raw_data, found)
+        yield dg.Output(names)
+
+    return checked
 
 
 def freshness_evaluation(raw_data: dg.AssetKey, found: CheckResult) -> dg.AssetCheckEvaluation:

@@ -79,7 +79,10 @@ def build_grouped_datasets_check(
     use_case: AnyUseCase, asset: dg.AssetKey
 ) -> dg.AssetChecksDefinition:
     partitions = group_partitions(use_case)
-    text = "Every group has the rows, targets and target sum that it has in raw_data."
+    text = (
+        "Every group has the rows, targets and target sum that it has in raw_data. When it fails: "
+        "raw_data has changed meanwhile, or a file was lost; materialize this partition again."
+    )
     specs = [check_spec("rows_conserved", asset, partitions, text)]
 
     @dg.multi_asset_check(

@@ -33,11 +33,12 @@ DRIFT_CHECKS = frozenset(["accuracy_as_promised", "data_as_trained", "models_fre
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A check that failed in one partition."""
+    """A check that failed in one partition; of what has none, the name is empty."""
 
     name: str
     partition: str
     description: str
+    is_warning: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,15 @@ class RunReport:
     @property
     def broken(self) -> list[FailedCheck]:
         """Failures of every other check: the data or the platform is at fault."""
+        return [check for check in self._others if not check.is_warning]
+
+    @property
+    def warnings(self) -> list[FailedCheck]:
+        """Failures that somebody should look at, though nothing is broken."""
+        return [check for check in self._others if check.is_warning]
+
+    @property
+    def _others(self) -> list[FailedCheck]:
         known = {PROMOTION_CHECK, *DRIFT_CHECKS}
         return [check for check in self.failed_checks if check.name not in known]
 
@@ -143,7 +153,12 @@ class Launcher:
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
         return [
-            FailedCheck(found.check_name, found.partition or "", found.description or "")
+            FailedCheck(
+                found.check_name,
+                found.partition or "",
+                found.description or "",
+                is_warning=found.severity == dg.AssetCheckSeverity.WARN,
+            )
             for found in result.get_asset_check_evaluations()
             if not found.passed
         ]

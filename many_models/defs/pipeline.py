@@ -5,7 +5,11 @@ import warnings
 import dagster as dg
 
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.forecast_accuracy import build_forecast_accuracy
+from many_models.defs.forecast_accuracy import (
+    build_forecast_accuracy,
+    build_forecast_accuracy_checks,
+)
+from many_models.defs.freshness import build_freshness_check, build_freshness_sensor
 from many_models.defs.grouped_datasets import build_grouped_datasets, build_grouped_datasets_check
 from many_models.defs.jobs import build_jobs
 from many_models.defs.model_drift import build_model_drift, build_model_drift_checks
@@ -43,10 +47,12 @@ def _build(use_case: AnyUseCase) -> dg.Definitions:
         assets=[*stages, drift],
         asset_checks=[
             build_raw_data_checks(use_case, raw_data.key),
+            build_freshness_check(use_case, raw_data.key),
             build_grouped_datasets_check(use_case, grouped_datasets.key),
             build_trained_models_checks(use_case, trained_models.key),
             build_promoted_models_check(use_case, promoted_models.key),
             build_predictions_check(use_case, predictions.key),
+            build_forecast_accuracy_checks(use_case, accuracy.key),
             build_model_drift_checks(use_case, drift.key),
         ],
         jobs=[
@@ -56,6 +62,10 @@ def _build(use_case: AnyUseCase) -> dg.Definitions:
             build_rollback_job(use_case),
         ],
         schedules=build_schedules(use_case),
-        sensors=[*build_new_data_sensors(use_case), build_retraining_sensor(use_case)],
+        sensors=[
+            build_freshness_sensor(use_case, raw_data.key),
+            *build_new_data_sensors(use_case),
+            build_retraining_sensor(use_case),
+        ],
         resources={NAMES: names_io_manager},
     )

@@ -1,5 +1,6 @@
 """Asset ``predictions``: of every group from one origin, a date, in SQL."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -17,6 +18,7 @@ from many_models.defs.check_results import (
 )
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
+from many_models.defs.prediction_checks import describe_prediction_checks, judge_predictions
 from many_models.defs.resources import (
     SPARK_POOL,
     ChampionsResource,
@@ -112,8 +114,10 @@ def make_predictions(
 
 
 def build_predictions_check(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
-    text = "Every group has predictions of all that lies ahead, or a row that says why not."
-    specs = [check_spec("every_group_covered", asset, origin_windows(use_case), text)]
+    specs = [
+        check_spec(name, asset, origin_windows(use_case), text)
+        for name, text in describe_prediction_checks(use_case).items()
+    ]
 
     @dg.multi_asset_check(name=f"{use_case.name}_predictions_check", specs=specs)
     def predictions_check(
@@ -128,10 +132,14 @@ def build_predictions_check(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.Asse
 def check_predictions(
     use_case: AnyUseCase, windows: Sequence[str], *, lake: LakeResource, store: StoreResource
 ) -> Checked:
-    """Look for groups that the origins of these windows have left out."""
-    found, through = {}, data_through(use_case, lake.open())
+    """All checks on the predictions from the origins of these windows."""
+    found: dict[str, dict[str, CheckResult]] = defaultdict(dict)
+    through, results = data_through(use_case, lake.open()), store.open(use_case)
     for window in windows_of(origin_windows(use_case), windows):
         origin = origin_of(use_case, window, through)
-        coverage = count_coverage(use_case, origin, lake.open(), store.open(use_case))
-        found[window.key] = CheckResult(coverage.holds, coverage.text, asdict(coverage))
-    return {"every_group_covered": found}
+        coverage = count_coverage(use_case, origin, lake.open(), results)
+        covered = CheckResult(coverage.holds, coverage.text, asdict(coverage))
+        found["every_group_covered"][window.key] = covered
+        for name, result in judge_predictions(use_case, origin, lake=lake, results=results).items():
+            found[name][window.key] = result
+    return found

@@ -15,7 +15,8 @@ from many_models.core.errors import LakeError
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.due import due_origins, newest_origins, promoted_partitions, sync_partitions
-from many_models.defs.forecast_accuracy import make_forecast_accuracy
+from many_models.defs.forecast_accuracy import check_forecast_accuracy, make_forecast_accuracy
+from many_models.defs.freshness import freshness_op
 from many_models.defs.grouped_datasets import check_grouped_datasets, make_grouped_datasets
 from many_models.defs.model_drift import check_model_drift, make_model_drift
 from many_models.defs.partition_names import NAMES
@@ -114,6 +115,8 @@ def build_refresh_job(use_case: AnyUseCase) -> dg.JobDefinition:
     check_predict = check_op(use_case, "refresh", "predictions", check_predictions)
     due = find_op(use_case, "refresh", "due_origins", find_due_origins, "after")
     measure = make_op(use_case, "refresh", "forecast_accuracy", make_forecast_accuracy)
+    check_measure = check_op(use_case, "refresh", "forecast_accuracy", check_forecast_accuracy)
+    check_freshness = freshness_op(use_case, "refresh")
     promoted = find_op(use_case, "refresh", "promoted", find_promoted, "partitions", "after")
     drift = make_op(use_case, "refresh", "model_drift", make_model_drift)
     check_drift = check_op(use_case, "refresh", "model_drift", check_model_drift)
@@ -123,10 +126,10 @@ def build_refresh_job(use_case: AnyUseCase) -> dg.JobDefinition:
     )
     def refresh() -> None:
         windows, held = choose()
-        partitions = touched(windows=check_extract(extract(windows)), held=held)
+        partitions = touched(windows=check_freshness(check_extract(extract(windows))), held=held)
         grouped = check_group(group(partitions))
         predicted = check_predict(predict(origin(after=grouped)))
-        measured = measure(due(after=predicted))
+        measured = check_measure(measure(due(after=predicted)))
         check_drift(drift(promoted(partitions=partitions, after=measured)))
 
     return refresh

@@ -32,6 +32,7 @@ from many_models.defs.resources import (
     SparkResource,
     build_resources,
 )
+from many_models.steps.accuracy_review import Judged
 from many_models.steps.drift_review import PartitionDrift, create_drift_view, summarise
 from many_models.steps.forecast_review import Coverage
 from many_models.steps.group import Conservation, GroupedPartition
@@ -202,6 +203,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
         f"{defs}.promoted_models.find_unqualified": made.find_unqualified,
         f"{defs}.predictions.score_origin": made.score_origin,
         f"{defs}.forecast_accuracy.measure_origin": made.measure_origin,
+        f"{defs}.forecast_accuracy.count_judged": lambda *_: Judged(3, 3, 0.99, ()),
         f"{defs}.model_drift.measure_drift": made.measure_drift,
         f"{defs}.model_drift.show_recent": lambda *_: None,
         f"{defs}.predictions.count_coverage": lambda *_: Coverage(3, 3, 3, 3, 0, 21, 7),
