@@ -198,6 +198,16 @@ def test_a_run_with_a_broken_check_ends_with_three(
 
 
 @pytest.mark.mlflow
+def test_a_run_with_a_warning_tells_of_it_and_is_done(
+    use_case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish_with(monkeypatch, FailedCheck("up_to_date", "", "3 periods are missing", True))
+    result = call("run", use_case)
+    assert result.exit_code == 0, result.output
+    assert "Check up_to_date warns: 3 periods are missing." in result.stderr
+
+
+@pytest.mark.mlflow
 def test_a_use_case_that_never_ran_has_a_status_of_zeros(use_case: Path) -> None:
     status = json.loads(call("status", use_case, "--json").stdout)
     assert status.pop("seconds") == {}

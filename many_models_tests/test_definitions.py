@@ -26,13 +26,27 @@ KINDS = {
     "model_drift": {"sql", "spark"},
 }
 CHECKS = {
-    "raw_data": {"schema_as_declared", "keys_present", "no_duplicates", "rows_not_collapsed"},
+    "raw_data": {
+        "schema_as_declared",
+        "keys_present",
+        "no_duplicates",
+        "rows_not_collapsed",
+        "up_to_date",
+    },
     "grouped_datasets": {"rows_conserved"},
     "trained_models": {"ledger_complete", "promotion_rules"},
     "promoted_models": {"only_qualified"},
-    "predictions": {"every_group_covered"},
+    "predictions": {"every_group_covered", "few_fallbacks"},
+    "forecast_accuracy": {"actuals_complete"},
     "model_drift": {"accuracy_as_promised", "data_as_trained", "models_fresh"},
 }
+CHECKS_OF_PROBLEM = {
+    "forecast": {"intervals_sane", "plausible", "coverage_as_promised"},
+    "regression": {"values_sane", "plausible"},
+    "classification": {"values_sane"},
+}
+CHECKS_PAGE = Path(__file__).parents[1] / "docs" / "operations" / "checks.md"
+PROBLEMS = {"flights": "classification", "grocery": "forecast", "simulated": "forecast"}
 PACKAGED = sorted(file.stem for file in settings.PACKAGED_USE_CASES.glob("*.yaml"))
 
 
@@ -102,9 +116,22 @@ def test_every_asset_has_its_checks_on_the_same_partitions(use_case: str) -> Non
         if key.asset_key.path[0] == use_case:
             found[key.asset_key.path[1]].add(key.name)
             spec = graph.get_check_spec(key)
-            assert spec.partitions_def == graph.get(key.asset_key).partitions_def
-            assert spec.description
-    assert found == CHECKS
+            partitions = graph.get(key.asset_key).partitions_def
+            assert spec.partitions_def == (None if key.name == "up_to_date" else partitions)
+            assert "When it fails" in (spec.description or "")
+    common = {name for names in CHECKS.values() for name in names}
+    there = {name for names in found.values() for name in names}
+    assert {asset: names & common for asset, names in found.items()} == CHECKS
+    assert there - common == CHECKS_OF_PROBLEM[PROBLEMS[use_case]]
+
+
+def test_the_page_of_checks_tells_of_each_what_to_do() -> None:
+    rows = [line.split("|") for line in CHECKS_PAGE.read_text().splitlines() if line[:3] == "| `"]
+    told = {(row[1].strip(" `"), row[2].strip(" `")) for row in rows if len(row) == 7}
+    graph = load().resolve_asset_graph()
+    there = {(key.asset_key.path[1], key.name) for key in graph.asset_check_keys}
+    of_rows = {("predictions", "values_sane")}
+    assert told - of_rows == there - of_rows
 
 
 def test_assets_follow_each_other() -> None:

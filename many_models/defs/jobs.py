@@ -12,14 +12,29 @@ USE_CASE_TAG = "many_models/use_case"
 def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
     """``<use case>_ingest`` by window, ``_train`` by set of groups, the others by origin."""
     stages = {
-        "ingest": (["raw_data"], "Extract time windows from the source into the lake."),
+        "ingest": (
+            ["raw_data"],
+            "Extract time windows from the source into the lake: those that are new, or to which "
+            "late rows have come.",
+        ),
         "train": (
             ["grouped_datasets", "trained_models", "promoted_models"],
-            "Group, train, judge and promote some partitions of groups.",
+            "Group, train, judge and promote some partitions of groups. A partition that fails "
+            "keeps its champions.",
         ),
-        "score": (["predictions"], "Forecast every group from one or more origins."),
-        "measure": (["forecast_accuracy"], "Judge predictions by the actuals that have come."),
-        "drift": (["model_drift"], "Hold champions against what their backtest promised."),
+        "score": (
+            ["predictions"],
+            "Forecast every group from one or more origins, dates to which the data must reach.",
+        ),
+        "measure": (
+            ["forecast_accuracy"],
+            "Judge predictions of one or more origins by the actuals that have come; again, once "
+            "more have.",
+        ),
+        "drift": (
+            ["model_drift"],
+            "Hold the champions of some partitions against what their backtest promised.",
+        ),
     }
     return [
         dg.define_asset_job(

@@ -35,9 +35,8 @@ def judge_share(
 
     ``worst`` are models that do not, the worst first.
     """
-    figures = asdict(verdict)
-    broken = figures.pop("broken")
-    figures |= {f"against_{rule}": broken.get(rule, 0) for rule in RULES}
+    figures = {name: figure for name, figure in asdict(verdict).items() if name != "broken"}
+    figures |= {f"against_{rule}": verdict.broken.get(rule, 0) for rule in RULES}
     if worst:
         figures["worst_groups"] = dg.MetadataValue.md(tabulate(worst))
     if pages:

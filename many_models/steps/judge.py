@@ -211,7 +211,7 @@ def _summarise(
         qualified=sum(verdict.qualified for _, verdict in verdicts),
         share=share,
         accepted=share >= use_case.promotion.min_share,
-        broken=Counter(rule for _, verdict in verdicts for rule in verdict.broken),
+        broken=dict(Counter(rule for _, verdict in verdicts for rule in verdict.broken)),
     )
 
 

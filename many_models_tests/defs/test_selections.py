@@ -180,6 +180,10 @@ def test_a_refresh_judges_predictions_whose_actuals_have_come(
     again = refresh(use_case, instance, "2024-03-01")
     assert "forecast_accuracy" not in materialized(instance, again.run_id)
     assert platform.measured == ["2024-03-20"]
+    checked = {(e.asset_key.path[1], e.check_name) for e in run.get_asset_check_evaluations()}
+    assert ("raw_data", "up_to_date") in checked
+    assert ("predictions", "few_fallbacks") in checked
+    assert ("forecast_accuracy", "coverage_as_promised") in checked
 
 
 def test_a_refresh_measures_the_drift_of_what_it_touches_and_was_promoted(

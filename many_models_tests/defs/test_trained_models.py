@@ -4,18 +4,14 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from many_models.core.forecast.use_case import PromotionRules
 from many_models.defs.trained_models import (
     build_trained_models,
     count_statuses,
-    describe_rules,
     judge_ledger,
-    judge_share,
     ledger_summary,
     of_run,
     pooled_summary,
 )
-from many_models.steps.judge import PartitionVerdict
 from many_models_tests.defs.conftest import materialize
 from many_models_tests.fakes import make_use_case
 
@@ -79,29 +75,6 @@ def test_a_missing_group_is_found() -> None:
 def test_a_group_that_is_there_twice_is_found() -> None:
     result = judge_ledger(pa.concat_tables([LEDGER, LEDGER]), "b", groups=2)
     assert (result.passed, result.description) == (False, "2 rows and 1 keys for 2 groups")
-
-
-def test_too_few_qualified_models_fail_the_rules() -> None:
-    result = judge_share(PartitionVerdict("run", judged=4, qualified=1, share=0.25, accepted=False))
-    assert (result.passed, result.description) == (False, "1 of 4 models qualify")
-    retrained = PartitionVerdict("run", judged=4, qualified=1, share=0.75, accepted=True)
-    text = "1 of 4 models qualify; 2 more would, but for their champions"
-    assert judge_share(retrained).description == text
-    assert result.metadata["share"] == 0.25
-
-
-def test_a_partition_without_models_passes_and_says_so() -> None:
-    result = judge_share(PartitionVerdict("run", judged=0, qualified=0, share=1.0, accepted=True))
-    assert result.passed
-    assert result.description == "no model was trained, so none goes to production"
-
-
-def test_rules_are_described_as_an_operator_reads_them() -> None:
-    rules = PromotionRules(max_score=1.2, beat_baseline_by=0.02, min_share=0.5)
-    assert describe_rules(rules) == (
-        "At least 50% of the models qualify for production: max score 1.2, "
-        "beat baseline by 0.02, beat champion by 0."
-    )
 
 
 @pytest.mark.mlflow

@@ -144,7 +144,10 @@ def test_a_champion_that_has_seen_the_data_is_not_measured_on_it(make_pipeline: 
 def test_too_few_qualified_models_withhold_the_whole_partition(make_pipeline: Make) -> None:
     use_case = _use_case(max_score=0.0001, min_share=0.5)
     pipeline = _trained(make_pipeline, use_case)
-    assert not any(row["accepted"] for row in _verdicts(pipeline))
+    verdicts = _verdicts(pipeline)
+    assert not any(row["accepted"] for row in verdicts)
+    assert [row["broken_rules"] for row in verdicts] == ["max_score", "max_score"]
+    assert pipeline.judge("s1")["s1"].broken == {"max_score": 2}
     assert pipeline.production.champions("sales") == []
 
 
