@@ -85,9 +85,11 @@ def test_the_sensor_evaluates_the_check_when_its_answer_changes_and_starts_nothi
         return found
 
     first = tick(IN_TIME, None)
-    assert [event.passed for event in first.asset_events] == [True]
+    (event,) = first.asset_events
+    assert isinstance(event, dg.AssetCheckEvaluation) and event.passed
     assert tick(IN_TIME + timedelta(minutes=15), first.cursor).asset_events == []
     (event,) = tick(LATE, first.cursor).asset_events
+    assert isinstance(event, dg.AssetCheckEvaluation)
     assert (event.asset_key, event.check_name, event.passed) == (RAW_DATA, UP_TO_DATE, False)
 
 
