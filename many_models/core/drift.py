@@ -33,6 +33,7 @@ class Promise:
     error: Floats
     spread: Floats
     judged: Floats
+    is_share: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def judge_accuracy(
 
     ``errors`` (G, T) are sums of absolute errors over the ``actuals`` (G, T) of each period. The
     test is one-sided, on the logarithm of the ratio, since the spread of errors grows with their
-    mean: both means have the larger of both coefficients of variation. Errors are clustered by
+    mean: both means have the larger of both coefficients of variation. Shares are compared as they
+    are, with the larger of both variances. Errors are clustered by
     period, and sample sizes are those effective in an autoregressive process (Bayley & Hammersley
     1946); degrees of freedom are Welch's (1947).
     """
@@ -69,10 +71,15 @@ def judge_accuracy(
     with np.errstate(invalid="ignore", divide="ignore"):
         error = errors.sum(axis=1) / judged
         variance, inflation = mean_variance(errors, actuals.astype(float), error)
-        variation = np.fmax(variance * judged / error**2, (promise.spread / promise.error) ** 2)
         parts = np.stack([inflation / judged, inflation / promise.judged])
-        ratio = np.minimum(error / promise.error, RATIO_MAX)
-        statistic = np.log(ratio) / np.sqrt(variation * parts.sum(axis=0))
+        if promise.is_share:
+            distance = error - promise.error
+            variation = np.fmax(variance * judged, promise.spread**2)
+        else:
+            distance = np.log(np.minimum(error / promise.error, RATIO_MAX))
+            own = variance * judged / error**2
+            variation = np.fmax(own, (promise.spread / promise.error) ** 2)
+        statistic = distance / np.sqrt(variation * parts.sum(axis=0))
         sizes = np.stack([(actuals > 0).sum(axis=1), promise.judged]) / inflation
         score = normal_score(statistic, welch_freedom(parts, sizes))
         drifted = error > rules.error_ratio * promise.error

@@ -33,7 +33,7 @@ def read_promise(ledger: pa.Table, use_case: AnyUseCase) -> Promise:
     if "accuracy" in values:
         error = 1 - values["accuracy"]
         likely = (error * judged + 1) / (judged + 2)  # Laplace
-        return Promise(error, np.sqrt(likely * (1 - likely)), judged)
+        return Promise(error, np.sqrt(likely * (1 - likely)), judged, is_share=True)
     squares = values["rmse"] ** 2 - values["mae"] ** 2
     return Promise(values["mae"], np.sqrt(np.maximum(squares, 0.0)), judged)
 

@@ -95,9 +95,22 @@ def test_drift_began_when_errors_became_too_large() -> None:
 def test_several_actuals_a_day_count_each() -> None:
     actuals = np.full((1, DAYS), 10, np.int64)
     wrong = np.full((1, DAYS), 4.0)
-    promise = Promise(np.array([0.2]), np.array([0.4]), np.array([200.0]))
+    promise = Promise(np.array([0.2]), np.array([0.4]), np.array([200.0]), is_share=True)
     found = judge_accuracy(wrong, actuals, promise, RULES, judged_min=7)
     assert (found.judged[0], found.error[0], bool(found.drifted[0])) == (280, 0.4, True)
+
+
+@pytest.mark.parametrize("promised", [0.0, 0.01, 0.1])
+def test_a_share_that_is_wrong_is_held_against_a_small_one(promised: float) -> None:
+    actuals = np.full((2000, DAYS), 4, np.int64)
+    draw = np.random.default_rng(0)
+    likely = (promised * 200 + 1) / 202
+    promise = Promise(
+        np.full(2000, promised), np.full(2000, likely**0.5), np.full(2000, 200.0), is_share=True
+    )
+    as_ever, worse = (draw.binomial(4, p, actuals.shape).astype(float) for p in (promised, 0.5))
+    assert judge_accuracy(as_ever, actuals, promise, RULES, judged_min=7).drifted.mean() < 0.005
+    assert judge_accuracy(worse, actuals, promise, RULES, judged_min=7).drifted.mean() > 0.95
 
 
 def test_a_normal_score_is_as_improbable_as_its_statistic() -> None:
