@@ -96,12 +96,13 @@ def measure_coverage(
             at,
         ).to_pylist()[0]
         found.append(LevelCoverage(level, int(row["n"]), int(row["hits"] or 0), int(row["keys"])))
+    covered = "AVG(CAST(covered AS double precision))"
     worst = results.store.query(
         "SELECT group_key, source, candidate, model_name, model_version, COUNT(*) AS judged, "
-        "AVG(1.0 * covered) AS coverage, AVG(ABS(deviation)) AS mae, AVG(deviation) AS bias "
+        f"{covered} AS coverage, AVG(ABS(deviation)) AS mae, AVG(deviation) AS bias "
         f'FROM "{name}" WHERE origin = :origin AND covered IS NOT NULL '
         "GROUP BY group_key, source, candidate, model_name, model_version "
-        f"ORDER BY AVG(1.0 * covered), AVG(ABS(deviation)) DESC, group_key LIMIT {WORST_SHOWN}",
+        f"ORDER BY {covered}, AVG(ABS(deviation)) DESC, group_key LIMIT {WORST_SHOWN}",
         at,
     ).to_pylist()
     return found, tuple(worst)
