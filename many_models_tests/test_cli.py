@@ -229,7 +229,8 @@ def test_check_lists_what_is_fine_and_what_is_not(
     monkeypatch.setattr("many_models.prerequisites._run_spark", lambda _: None)
     fine = call("check", use_case)
     assert fine.exit_code == 0, fine.output
-    assert [line[:7] for line in fine.stdout.splitlines()] == ["ok     "] * 8
+    assert [line[:7] for line in fine.stdout.splitlines()] == [*["ok     "] * 8, "note   "]
+    assert "sales has no sensor of new data: give source.loaded_at" in fine.stdout
     (tmp_path / "shop.db").unlink()
     broken = call("check", use_case)
     assert broken.exit_code == 1
