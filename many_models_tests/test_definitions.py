@@ -163,7 +163,7 @@ def test_every_use_case_can_run_by_itself_but_does_not_until_it_is_switched_on()
         assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
         assert {target.job_name for target in sensor.targets} <= jobs
         found[sensor.name] = sensor.description
-    expected = {f"{name}_{kind}" for name in PACKAGED for kind in ("daily", "weekly")}
+    expected = {f"{name}_{kind}" for name in PACKAGED for kind in ("daily", "weekly", "retraining")}
     assert expected | {"grocery_new_data"} <= found.keys()
     assert all(len(text or "") > 50 for text in found.values())
 
