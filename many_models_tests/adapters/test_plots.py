@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from many_models.adapters.plots import (
+    AccuracyExample,
     BacktestExample,
     ForecastExample,
+    plot_accuracy,
     plot_backtests,
     plot_forecasts,
     plot_scores,
@@ -79,3 +82,18 @@ def test_backtests_become_a_picture_that_grows_with_them(title: str, ahead: int)
 
 def test_without_backtests_there_are_words() -> None:
     assert plot_backtests([], "sold") == "Nothing was forecast."
+
+
+@pytest.mark.parametrize("since", [None, datetime(2024, 1, 5)])
+def test_recent_predictions_become_a_picture_in_whatever_order_they_come(
+    since: datetime | None,
+) -> None:
+    days = np.arange("2024-01-01", "2024-01-15", dtype="datetime64[D]")
+    sold, predicted = np.linspace(1, 9, 14), np.ones(14)
+    forward, backward = (
+        plot_accuracy(
+            AccuracyExample("store=$1_x", days[order], sold[order], predicted[order], since), "sold"
+        )
+        for order in (np.arange(14), np.arange(14)[::-1])
+    )
+    assert _picture(forward, "worst group") == _picture(backward, "worst group")

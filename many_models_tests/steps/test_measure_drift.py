@@ -52,7 +52,7 @@ def _rows(pipeline: Pipeline) -> list[dict[str, Any]]:
 
 def _have_sales(pipeline: Pipeline, days: int, times: dict[str, float]) -> None:
     """Let the lake hold so many days; from the training on, so many times as much is sold."""
-    sold = {store: noisy_weeks(days, seed) for seed, store in enumerate(times)}
+    sold = {store: noisy_weeks(days, seed) for seed, store in enumerate(times, start=2)}
     for store, factor in times.items():
         sold[store][TRAINED:] = [factor * value for value in sold[store][TRAINED:]]
     series: Any = {
