@@ -19,6 +19,7 @@ from many_models.defs.check_results import (
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partitions import group_partitions
 from many_models.defs.resources import (
+    SPARK_POOL,
     ChampionsResource,
     LakeResource,
     SparkResource,
@@ -56,6 +57,7 @@ def build_model_drift(
             dg.AssetDep(forecast_accuracy, partition_mapping=dg.AllPartitionMapping()),
         ],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=SPARK_POOL,
         group_name=use_case.name,
         kinds={"sql", "spark"},
         description=(
@@ -129,15 +131,17 @@ def describe_rules(rules: DriftRules) -> Mapping[str, str]:
     return {
         "accuracy_as_promised": (
             f"At most {rules.share_max:.0%} of the champions that could be judged are off by over "
-            f"{rules.error_ratio:g} times what their backtest promised, and not by chance."
+            f"{rules.error_ratio:g} times what their backtest promised, and not by chance. When it "
+            "fails: train the partition again, or let the sensor of retraining do it."
         ),
         "data_as_trained": (
             f"Of at most {rules.shifted_share_max:.0%} of the champions, target or features have "
-            f"shifted by over {rules.shift:g} standard deviations since training, not by chance."
+            f"shifted by over {rules.shift:g} standard deviations since training, not by chance. "
+            "When it fails: has the source changed, or the world? Only the latter needs training."
         ),
         "models_fresh": (
             f"At most {rules.stale_share_max:.0%} of the champions have not seen the last days of "
-            "data, more than drift.max_age_days of them."
+            "data, more than drift.max_age_days of them. When it fails: train the partition again."
         ),
     }
 
