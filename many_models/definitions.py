@@ -10,6 +10,7 @@ from many_models import settings
 from many_models.core.errors import UseCaseError
 from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import find_use_case_files, load_use_case
+from many_models.defs.partition_failures import build_executor
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
 
@@ -23,7 +24,7 @@ def definitions() -> dg.Definitions:
     use_cases = _by_name(packaged) | _by_name(named)
     return dg.Definitions.merge(
         *(build_many_models_defs(use_case) for use_case in use_cases.values()),
-        dg.Definitions(resources=build_resources(), executor=dg.in_process_executor),
+        dg.Definitions(resources=build_resources(), executor=build_executor()),
     )
 
 

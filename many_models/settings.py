@@ -23,6 +23,9 @@ PRODUCTION_REGISTRY = "MANY_MODELS_PRODUCTION_REGISTRY"
 PRODUCTION_ARTIFACTS = "MANY_MODELS_PRODUCTION_ARTIFACTS"
 PRODUCTION_READER = "MANY_MODELS_PRODUCTION_READER"
 USE_CASES = "MANY_MODELS_USE_CASES"
+EVENT_BATCH = "DAGSTER_EVENT_BATCH_SIZE"  # Dagster's own: 0 would mean one by one
+
+EVENTS_A_BATCH = "500"
 
 PACKAGED_USE_CASES = Path(__file__).parent / "use_cases"
 
@@ -50,6 +53,7 @@ def fill_environment(environ: MutableMapping[str, str]) -> Path:
         environ.setdefault(PRODUCTION_REGISTRY, "")
     for name, default in _DEFAULTS.items():
         environ.setdefault(name, default.format(home=home))
+    environ.setdefault(EVENT_BATCH, EVENTS_A_BATCH)
     environ[PRODUCTION_READER] = environ.get(PRODUCTION_READER) or environ[PRODUCTION_REGISTRY]
     return home
 

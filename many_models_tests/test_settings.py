@@ -19,7 +19,7 @@ def url_of(url: str, **environ: str) -> str:
 def test_everything_lies_below_the_home_folder_by_default(tmp_path: Path) -> None:
     environ = {settings.HOME: str(tmp_path)}
     assert settings.fill_environment(environ) == tmp_path
-    paths = set(environ) - {settings.SPARK_MASTER}
+    paths = set(environ) - {settings.SPARK_MASTER, settings.EVENT_BATCH}
     assert all(str(tmp_path) in environ[name] for name in paths)
     assert environ[settings.TRAINING_REGISTRY] != environ[settings.PRODUCTION_REGISTRY]
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from many_models.core.arrays import Ints
+from many_models.core.errors import UseCaseError
 from many_models.core.keys import group_key, partition_of_hash, partition_of_value
 from many_models.core.use_case import AnyUseCase
 
+PARTITIONS_ADVISED = 1_000
+PARTITIONS_MAX = 25_000
 ROWS_A_SHARD = 200_000
 GROUPS_A_SHARD = 100
 
@@ -31,6 +34,21 @@ class Shard:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenShard:
+    """A shard whose file is not there any more, or damaged, and what reading it said."""
+
+    shard: Shard
+    error: str
+
+    @property
+    def text(self) -> str:
+        return (
+            f"shard {self.shard.number} of grouped_datasets, of {self.shard.groups} groups, cannot "
+            f"be read ({self.error}); materialize grouped_datasets of this partition again"
+        )
+
+
 def partition_of(key: tuple[str, ...], use_case: AnyUseCase) -> str:
     """Dagster partition that the group with these key values belongs to."""
     if use_case.partitioning.by is not None:
@@ -38,6 +56,25 @@ def partition_of(key: tuple[str, ...], use_case: AnyUseCase) -> str:
     buckets = use_case.partitioning.hash
     assert buckets is not None  # the use case has by or hash
     return partition_of_hash(group_key(use_case.keys, key), buckets)
+
+
+def judge_partitions_count(count: int, use_case: AnyUseCase) -> str | None:
+    """Advice where a key column has more values than make good partitions; None where it has not.
+
+    Raises:
+        UseCaseError: there are so many that Dagster's pages and event log would suffer.
+    """
+    by = use_case.partitioning.by
+    if by is None or count <= PARTITIONS_ADVISED:
+        return None
+    text = (
+        f"partitioning.by of {use_case.name!r}: {by} has {count:,} values, each a Dagster "
+        f"partition; more than {PARTITIONS_ADVISED:,} make backfills and pages slow: give "
+        "`partitioning: {hash: 200}` instead, and materialize grouped_datasets again"
+    )
+    if count > PARTITIONS_MAX:
+        raise UseCaseError(f"{text} ({PARTITIONS_MAX:,} are the most that are accepted)")
+    return text
 
 
 def assign_shards(

@@ -14,9 +14,12 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from many_models.defs.event_batches import in_batches
+from many_models.defs.partition_failures import PartitionsFailure
+
 RECORDS_A_QUERY = 500
 
-Event = AssetCheckEvaluation | dg.Output[None]
+Event = dg.DagsterEvent | dg.Output[None]
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,21 @@ def yield_results(
     context: dg.AssetCheckExecutionContext,
     specs: Sequence[dg.AssetCheckSpec],
     results: Checked,
+    failed: Mapping[str, str] | None = None,
+    lost: Mapping[str, str] | None = None,
 ) -> Iterator[Event]:
-    """Events of ``results`` for ``specs``, which are of one asset."""
-    yield from evaluations(context.instance, specs[0].asset_key, results)
+    """Events of ``results`` for ``specs``, which are of one asset.
+
+    Raises:
+        PartitionsFailure: some partitions ``failed`` to be checked, or were ``lost`` before.
+    """
+    step = context.op_execution_context.get_step_execution_context()
+    found = evaluations(context.instance, specs[0].asset_key, results)
+    yield from in_batches(step, found)
     for spec in specs:
         yield dg.Output(None, output_name=spec.get_python_identifier())
+    if failed or lost:
+        raise PartitionsFailure(failed or {}, lost or {})
 
 
 def evaluations(

@@ -12,9 +12,10 @@ from many_models.core.forecast.use_case import UseCase
 from many_models.core.interval_coverage import LevelCoverage, describe_levels
 from many_models.core.markdown import tabulate
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import Checked, CheckResult, Event, check_spec, yield_results
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.partition_failures import attempt_each, partitions_left
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
 from many_models.defs.resources import LakeResource, StoreResource
 from many_models.steps.accuracy_review import Judged, Rows, count_judged, measure_coverage
@@ -49,10 +50,10 @@ def build_forecast_accuracy(
     )
     def forecast_accuracy(
         context: dg.AssetExecutionContext, lake: LakeResource, store: StoreResource
-    ) -> dg.MaterializeResult[None]:
-        windows, run = context.partition_keys, CurrentRun.of(context)
-        made = make_forecast_accuracy(use_case, windows, run, lake=lake, store=store)
-        return describe(context, made)
+    ) -> Iterator[Materialized]:
+        left, run = partitions_left(context, predictions), CurrentRun.of(context)
+        made = make_forecast_accuracy(use_case, left.keys, run, lake=lake, store=store)
+        yield from describe(context, made, left.lost)
 
     return forecast_accuracy
 
@@ -68,16 +69,17 @@ def make_forecast_accuracy(
     """Judge the predictions from the origins of these windows."""
     results, through = store.open(use_case), data_through(use_case, lake.open())
     with timed(results, "forecast_accuracy", run.id) as stage:
-        found = {
-            window.key: measure_origin(
+        found, failed = attempt_each(
+            {window.key: window for window in windows_of(origin_windows(use_case), windows)},
+            lambda window: measure_origin(
                 use_case, origin_of(use_case, window, through), lake.open(), results
-            )
-            for window in windows_of(origin_windows(use_case), windows)
-        }
+            ),
+        )
         stage.count(partitions=len(found), rows=sum(f.judged for f in found.values()))
     return Made(
         {key: describe_accuracy(figures) for key, figures in found.items()},
         {MEASURED_THROUGH: through.isoformat()},
+        failed=failed,
     )
 
 
@@ -110,8 +112,9 @@ def build_forecast_accuracy_checks(
     def forecast_accuracy_checks(
         context: dg.AssetCheckExecutionContext, lake: LakeResource, store: StoreResource
     ) -> Iterator[Event]:
-        found = check_forecast_accuracy(use_case, context.partition_keys, lake=lake, store=store)
-        yield from yield_results(context, specs, found)
+        left = partitions_left(context, asset)
+        found = check_forecast_accuracy(use_case, left.keys, lake=lake, store=store)
+        yield from yield_results(context, specs, found, lost=left.lost)
 
     return forecast_accuracy_checks
 

@@ -8,7 +8,7 @@ import dagster as dg
 from many_models.core.freshness import Freshness, describe_freshness, judge_freshness
 from many_models.core.use_case import AnyUseCase
 from many_models.defs import due
-from many_models.defs.check_results import CheckResult, Event
+from many_models.defs.check_results import CheckResult
 from many_models.defs.partition_names import NAMES
 from many_models.defs.partitions import utc_now
 from many_models.defs.resources import LakeResource
@@ -32,7 +32,9 @@ def build_freshness_check(use_case: AnyUseCase, raw_data: dg.AssetKey) -> dg.Ass
     spec = dg.AssetCheckSpec(UP_TO_DATE, asset=raw_data, description=text)
 
     @dg.multi_asset_check(name=f"{use_case.name}_raw_data_{UP_TO_DATE}", specs=[spec])
-    def up_to_date(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[Event]:
+    def up_to_date(
+        context: dg.AssetCheckExecutionContext, lake: LakeResource
+    ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
         found = check_freshness(use_case, context.instance, lake=lake)
         yield freshness_evaluation(raw_data, found)
         yield dg.Output(None, output_name=spec.get_python_identifier())

@@ -7,7 +7,7 @@ import dagster as dg
 
 from many_models.core.lake_schema import grouped_schema
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -16,6 +16,7 @@ from many_models.defs.check_results import (
     yield_results,
 )
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.partition_failures import attempt, partitions_left
 from many_models.defs.partitions import group_partitions
 from many_models.defs.resources import (
     SPARK_POOL,
@@ -48,10 +49,10 @@ def build_grouped_datasets(use_case: AnyUseCase, raw_data: dg.AssetKey) -> dg.As
         spark: SparkResource,
         lake: LakeResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[Materialized]:
         keys, run = context.partition_keys, CurrentRun.of(context)
         made = make_grouped_datasets(use_case, keys, run, spark=spark, lake=lake, store=store)
-        return describe(context, made)
+        yield from describe(context, made)
 
     return grouped_datasets
 
@@ -67,11 +68,14 @@ def make_grouped_datasets(
 ) -> Made:
     """Make the datasets of these partitions anew."""
     with timed(store.open(use_case), "grouped_datasets", run.id) as stage:
-        found = group.group_partitions(use_case, keys, spark.open(), lake.open(), run.id)
-        stage.count(partitions=len(keys), rows=sum(p.rows for p in found.values()))
+        found, failed = attempt(
+            lambda: group.group_partitions(use_case, keys, spark.open(), lake.open(), run.id)
+        )
+        stage.count(partitions=len(found), rows=sum(p.rows for p in found.values()))
     return Made(
         {k: {**asdict(p), "dagster/partition_row_count": p.rows} for k, p in found.items()},
         {"all_groups": sum(p.groups for p in found.values())},
+        failed=failed,
     )
 
 
@@ -91,8 +95,9 @@ def build_grouped_datasets_check(
     def grouped_datasets_check(
         context: dg.AssetCheckExecutionContext, spark: SparkResource, lake: LakeResource
     ) -> Iterator[Event]:
-        results = check_grouped_datasets(use_case, context.partition_keys, spark=spark, lake=lake)
-        yield from yield_results(context, specs, results)
+        left = partitions_left(context, asset)
+        results = check_grouped_datasets(use_case, left.keys, spark=spark, lake=lake)
+        yield from yield_results(context, specs, results, lost=left.lost)
 
     return grouped_datasets_check
 

@@ -4,6 +4,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from many_models.core.use_case import AnyUseCase
+from many_models.defs.partition_failures import build_executor
 
 USE_CASE_TAG = "many_models/use_case"
 """Tag of a job's runs, by which an instance can limit how many runs a use case has at once."""
@@ -42,6 +43,7 @@ def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
             selection=dg.AssetSelection.assets(*([use_case.name, name] for name in names)),
             description=text,
             tags={USE_CASE_TAG: use_case.name},
+            executor_def=build_executor(),
         )
         for stage, (names, text) in stages.items()
     ]

@@ -18,9 +18,11 @@ from many_models.defs.due import (
     promoted_partitions,
     sync_partitions,
 )
+from many_models.defs.partition_failures import build_executor
 from many_models.defs.partitions import group_partitions, origin_windows, raw_windows
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
+from many_models.defs.run_job import run_job
 from many_models.defs.selections import retrain_config
 from many_models.defs.stage_ops import existing
 
@@ -33,7 +35,10 @@ DRIFT_CHECKS = frozenset(["accuracy_as_promised", "data_as_trained", "models_fre
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A check that failed in one partition; of what has none, the name is empty."""
+    """A check that failed in one partition, or an asset that could not be made of it.
+
+    Where the check has no partitions, the name is empty.
+    """
 
     name: str
     partition: str
@@ -143,24 +148,35 @@ class Launcher:
         name = f"{self.use_case.name}_{stage}"
         definitions = dg.Definitions.merge(
             build_many_models_defs(self.use_case),
-            dg.Definitions(resources=build_resources(), executor=dg.in_process_executor),
+            dg.Definitions(resources=build_resources(), executor=build_executor()),
         )
         logger.info("%s: %s", name, " to ".join(sorted(set((tags or {}).values()))) or "chosen")
         try:
-            result = definitions.resolve_job_def(name).execute_in_process(
-                instance=self.instance, tags=tags, run_config=config
-            )
+            job = definitions.resolve_job_def(name)
+            ended = run_job(job, self.instance, tags or {}, config)
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
+        checked = [
+            event.asset_check_evaluation_data
+            for event in ended.events
+            if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ]
         return [
-            FailedCheck(
-                found.check_name,
-                found.partition or "",
-                found.description or "",
-                is_warning=found.severity == dg.AssetCheckSeverity.WARN,
-            )
-            for found in result.get_asset_check_evaluations()
-            if not found.passed
+            *(
+                FailedCheck(
+                    found.check_name,
+                    found.partition or "",
+                    found.description or "",
+                    is_warning=found.severity == dg.AssetCheckSeverity.WARN,
+                )
+                for found in checked
+                if not found.passed
+            ),
+            *(
+                FailedCheck(step.rpartition("__")[2], partition, reason)
+                for step, failure in ended.failures.items()
+                for partition, reason in failure.reasons.items()
+            ),
         ]
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from many_models.adapters.plots import plot_accuracy
 from many_models.core.drift_rules import DriftRules
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -17,6 +17,7 @@ from many_models.defs.check_results import (
     yield_results,
 )
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.partition_failures import partitions_left
 from many_models.defs.partitions import group_partitions
 from many_models.defs.resources import (
     SPARK_POOL,
@@ -72,12 +73,12 @@ def build_model_drift(
         lake: LakeResource,
         champions: ChampionsResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[Materialized]:
         keys, run = context.partition_keys, CurrentRun.of(context)
         made = make_model_drift(
             use_case, keys, run, spark=spark, lake=lake, champions=champions, store=store
         )
-        return describe(context, made)
+        yield from describe(context, made)
 
     return model_drift
 
@@ -120,8 +121,9 @@ def build_model_drift_checks(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.Ass
     def model_drift_checks(
         context: dg.AssetCheckExecutionContext, store: StoreResource
     ) -> Iterator[Event]:
-        found = check_model_drift(use_case, context.partition_keys, store=store)
-        yield from yield_results(context, specs, found)
+        left = partitions_left(context, asset)
+        found = check_model_drift(use_case, left.keys, store=store)
+        yield from yield_results(context, specs, found, lost=left.lost)
 
     return model_drift_checks
 

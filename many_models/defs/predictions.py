@@ -8,7 +8,7 @@ import dagster as dg
 
 from many_models.core.shapes import shape_of
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -17,6 +17,7 @@ from many_models.defs.check_results import (
     yield_results,
 )
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.partition_failures import attempt_each, partitions_left
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
 from many_models.defs.prediction_checks import describe_prediction_checks, judge_predictions
 from many_models.defs.resources import (
@@ -61,7 +62,7 @@ def build_predictions(
         lake: LakeResource,
         champions: ChampionsResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[Materialized]:
         made = make_predictions(
             use_case,
             context.partition_keys,
@@ -71,7 +72,7 @@ def build_predictions(
             champions=champions,
             store=store,
         )
-        return describe(context, made)
+        yield from describe(context, made)
 
     return predictions
 
@@ -88,13 +89,14 @@ def make_predictions(
 ) -> Made:
     """Forecast every group from the origins of these windows."""
     results, through = store.open(use_case), data_through(use_case, lake.open())
-    moments = {
-        window.key: origin_of(use_case, window, through)
-        for window in windows_of(origin_windows(use_case), windows)
-    }
+    moments, early = attempt_each(
+        {window.key: window for window in windows_of(origin_windows(use_case), windows)},
+        lambda window: origin_of(use_case, window, through),
+    )
     with timed(results, "predictions", run.id) as stage:
-        scored = {
-            key: score_origin(
+        scored, late = attempt_each(
+            moments,
+            lambda origin: score_origin(
                 use_case,
                 origin,
                 run.id,
@@ -102,14 +104,15 @@ def make_predictions(
                 lake=lake.open(),
                 production=champions.open(use_case),
                 results=results,
-            )
-            for key, origin in moments.items()
-        }
+            ),
+        )
         stage.count(partitions=len(scored), rows=sum(s.rows for s in scored.values()))
-    examples = show_examples(use_case, max(moments.values()), lake.open(), results)
+    shown = max((moments[key] for key in scored), default=None)
+    examples = show_examples(use_case, shown, lake.open(), results) if shown else ""
     return Made(
         {k: {**asdict(s), "dagster/partition_row_count": s.rows} for k, s in scored.items()},
         {"examples": dg.MetadataValue.md(examples)},
+        failed={**early, **late},
     )
 
 
@@ -123,8 +126,9 @@ def build_predictions_check(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.Asse
     def predictions_check(
         context: dg.AssetCheckExecutionContext, lake: LakeResource, store: StoreResource
     ) -> Iterator[Event]:
-        found = check_predictions(use_case, context.partition_keys, lake=lake, store=store)
-        yield from yield_results(context, specs, found)
+        left = partitions_left(context, asset)
+        found = check_predictions(use_case, left.keys, lake=lake, store=store)
+        yield from yield_results(context, specs, found, lost=left.lost)
 
     return predictions_check
 

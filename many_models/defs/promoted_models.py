@@ -7,7 +7,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, describe
+from many_models.defs.asset_metadata import Made, Materialized, describe
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -16,6 +16,7 @@ from many_models.defs.check_results import (
     yield_results,
 )
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.partition_failures import attempt, partitions_left
 from many_models.defs.partitions import group_partitions
 from many_models.defs.registry_pages import production_pages
 from many_models.defs.resources import ChampionsResource, RegistryResource, StoreResource
@@ -46,16 +47,17 @@ def build_promoted_models(use_case: AnyUseCase, trained_models: dg.AssetKey) -> 
         training_registry: RegistryResource,
         production_registry: RegistryResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[Materialized]:
+        left = partitions_left(context, trained_models)
         made = make_promoted_models(
             use_case,
-            context.partition_keys,
+            left.keys,
             CurrentRun.of(context),
             training_registry=training_registry,
             production_registry=production_registry,
             store=store,
         )
-        return describe(context, made)
+        yield from describe(context, made, left.lost)
 
     return promoted_models
 
@@ -72,16 +74,18 @@ def make_promoted_models(
     """Promote what was accepted of the last training run of these partitions."""
     results, production = store.open(use_case), production_registry.open(use_case)
     with timed(results, "promoted_models", run.id) as stage:
-        found = promote_partitions(
-            use_case,
-            keys,
-            training=training_registry.open(use_case),
-            production=production,
-            results=results,
-            run_id=run.id,
-            trained_by=run.lineage,
+        found, failed = attempt(
+            lambda: promote_partitions(
+                use_case,
+                keys,
+                training=training_registry.open(use_case),
+                production=production,
+                results=results,
+                run_id=run.id,
+                trained_by=run.lineage,
+            )
         )
-        stage.count(partitions=len(keys), rows=sum(p.promoted for p in found.values()))
+        stage.count(partitions=len(found), rows=sum(p.promoted for p in found.values()))
     if overtaken := [name for name, partition in found.items() if partition.overtaken]:
         logger.warning(
             "%d partitions, such as %s, were trained by another run since: it is to promote them",
@@ -100,6 +104,7 @@ def make_promoted_models(
             "registry_writer": str(production.writer),
             "mlflow": production_pages().link,
         },
+        failed=failed,
     )
 
 
@@ -118,9 +123,9 @@ def build_promoted_models_check(
         champions: ChampionsResource,
         store: StoreResource,
     ) -> Iterator[Event]:
-        keys = context.partition_keys
-        found = check_promoted_models(use_case, keys, champions=champions, store=store)
-        yield from yield_results(context, specs, found)
+        left = partitions_left(context, asset)
+        found = check_promoted_models(use_case, left.keys, champions=champions, store=store)
+        yield from yield_results(context, specs, found, lost=left.lost)
 
     return promoted_models_check
 

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
 
 from many_models.core.lake_schema import raw_columns, raw_schema
+from many_models.core.sharding import judge_partitions_count
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -18,6 +20,7 @@ from many_models.defs.check_results import (
     yield_results,
 )
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.partition_failures import attempt, partitions_left
 from many_models.defs.partitions import (
     PERIOD_DAYS,
     available_before,
@@ -37,6 +40,8 @@ from many_models.steps.ingest import (
     keep_windows,
 )
 from many_models.steps.results import timed
+
+logger = logging.getLogger(__name__)
 
 ROWS_KEPT_MIN = 0.9  # of what the source gives now; less means that rows went missing
 AVAILABLE_BEFORE, SOURCE_DIGEST = "available_before", "source_digest"
@@ -84,10 +89,10 @@ def build_raw_data(use_case: AnyUseCase) -> dg.AssetsDefinition:
         source: SourceResource,
         lake: LakeResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[Materialized]:
         windows, run = context.partition_keys, CurrentRun.of(context)
         made = make_raw_data(use_case, windows, run, source=source, lake=lake, store=store)
-        return describe(context, made)
+        yield from describe(context, made)
 
     return raw_data
 
@@ -104,25 +109,31 @@ def make_raw_data(
     """Extract windows anew, and register the partitions of groups that occur in them."""
     before = available_before(use_case, run.requested_at)
     with timed(store.open(use_case), "raw_data", run.id) as stage:
-        rows = ingest_windows(
-            use_case,
-            _available(use_case, windows, before),
-            source.open(use_case),
-            lake.open(),
-            run.id,
-            over_before=before,
+        rows, failed = attempt(
+            lambda: ingest_windows(
+                use_case,
+                _available(use_case, windows, before),
+                source.open(use_case),
+                lake.open(),
+                run.id,
+                over_before=before,
+            )
         )
         stage.count(partitions=len(rows), rows=sum(rows.values()))
     keep_windows(use_case, raw_windows(use_case).get_partition_keys(), lake.open(), run.id)
     found = find_partitions(use_case, lake.open(), list(rows))
+    if advice := judge_partitions_count(len(found), use_case):
+        logger.warning(advice)
     register_partitions(use_case, run.instance, found)
     return Made(
         {key: {"dagster/partition_row_count": count} for key, count in rows.items()},
         {
             "partitions_found": len(found),
+            **({"advice": advice} if advice else {}),
             AVAILABLE_BEFORE: before.isoformat(),
             SOURCE_DIGEST: source_digest(use_case),
         },
+        failed=failed,
     )
 
 
@@ -160,9 +171,9 @@ def build_raw_data_checks(use_case: AnyUseCase, asset: dg.AssetKey) -> dg.AssetC
     def raw_data_checks(
         context: dg.AssetCheckExecutionContext, source: SourceResource, lake: LakeResource
     ) -> Iterator[Event]:
-        windows, run = context.partition_keys, CurrentRun.of(context)
-        results = check_raw_data(use_case, windows, run, source=source, lake=lake)
-        yield from yield_results(context, specs, results)
+        left, run = partitions_left(context, asset), CurrentRun.of(context)
+        results = check_raw_data(use_case, left.keys, run, source=source, lake=lake)
+        yield from yield_results(context, specs, results, lost=left.lost)
 
     return raw_data_checks
 

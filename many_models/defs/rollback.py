@@ -11,11 +11,11 @@ import dagster as dg
 
 from many_models.core.rollback import BASELINE, Rollback, RollbackPlan
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import PARTITIONS_DESCRIBED_MAX
 from many_models.defs.resources import RegistryResource, StoreResource
 from many_models.steps.rollback import Selection, carry_out, plan
 
 CHANGES_SHOWN = 100
+PARTITIONS_DESCRIBED_MAX = 200  # of events that are written one by one
 
 
 class RollbackConfig(dg.Config):

@@ -6,31 +6,33 @@ the assets. Names are all that they pass on: a retry may begin at any of them.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
-from dagster import AssetCheckEvaluation
 
 from many_models.core.errors import UseCaseError
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, materializations
 from many_models.defs.check_results import Checked, evaluations
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.event_batches import in_batches
 from many_models.defs.jobs import USE_CASE_TAG
+from many_models.defs.partition_failures import PartitionsFailure, build_executor
 from many_models.defs.partition_names import NAMES
 from many_models.defs.resources import SPARK_POOL
 
 NAMES_SHOWN = 10
 
 Names = list[str]
-MakeEvent = dg.AssetMaterialization | dg.Output[Names]
-CheckEvent = AssetCheckEvaluation | dg.Output[Names]
+Event = dg.DagsterEvent | dg.Output[Names]
 
 
 def make_op(
     use_case: AnyUseCase, job: str, asset: str, make: Callable[..., Made]
 ) -> dg.OpDefinition:
     """Op that materializes the partitions that it is given, and passes their names on.
+
+    Those that fail go no further, and the op fails with their reasons once the others are told of.
 
     ``make`` is the asset's function: use case, names, then ``run`` and the resources that it needs
     by their own names. Without names there is nothing to do.
@@ -45,11 +47,15 @@ def make_op(
         pool=_pool_of(make),
         description=f"Materializes these partitions of {asset}.",
     )
-    def made(context: dg.OpExecutionContext, names: Names) -> Iterator[MakeEvent]:
+    def made(context: dg.OpExecutionContext, names: Names) -> Iterator[Event]:
+        failed: Mapping[str, str] = {}
         if names:
             done: Made = make(use_case, names, **_offer(context, make))
-            yield from materializations(key, names, done)
-        yield dg.Output(names)
+            failed, step = done.failed, context.get_step_execution_context()
+            yield from in_batches(step, materializations(key, names, done))
+        yield dg.Output([name for name in names if name not in failed])
+        if failed:
+            raise PartitionsFailure(failed, {})
 
     return made
 
@@ -68,10 +74,11 @@ def check_op(
         pool=_pool_of(check),
         description=f"Runs the checks of {asset} on these partitions.",
     )
-    def checked(context: dg.OpExecutionContext, names: Names) -> Iterator[CheckEvent]:
+    def checked(context: dg.OpExecutionContext, names: Names) -> Iterator[Event]:
         if names:
             found: Checked = check(use_case, names, **_offer(context, check))
-            yield from evaluations(context.instance, key, found)
+            step = context.get_step_execution_context()
+            yield from in_batches(step, evaluations(context.instance, key, found))
         yield dg.Output(names)
 
     return checked
@@ -106,7 +113,7 @@ def op_job(
             name=name,
             description=description,
             tags={USE_CASE_TAG: use_case.name},
-            executor_def=dg.in_process_executor,
+            executor_def=build_executor(),
         )(compose)
         return job
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from many_models.adapters.plots import plot_scores
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -19,6 +19,7 @@ from many_models.defs.check_results import (
     yield_results,
 )
 from many_models.defs.current_run import CurrentRun
+from many_models.defs.partition_failures import attempt, partitions_left
 from many_models.defs.partitions import group_partitions
 from many_models.defs.promotion_gate import describe_rules, judge_share
 from many_models.defs.registry_pages import training_pages
@@ -65,17 +66,18 @@ def build_trained_models(
         lake: LakeResource,
         training_registry: RegistryResource,
         store: StoreResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[Materialized]:
+        left = partitions_left(context, grouped_datasets)
         made = make_trained_models(
             use_case,
-            context.partition_keys,
+            left.keys,
             CurrentRun.of(context),
             spark=spark,
             lake=lake,
             training_registry=training_registry,
             store=store,
         )
-        return describe(context, made)
+        yield from describe(context, made, left.lost)
 
     return trained_models
 
@@ -93,14 +95,16 @@ def make_trained_models(
     """Train every group of these partitions."""
     results, registry = store.open(use_case), training_registry.open(use_case)
     with timed(results, "trained_models", run.id) as stage:
-        trained = train_partitions(
-            use_case,
-            keys,
-            Run(run.id, datetime.now(UTC)),
-            spark=spark.open(),
-            lake=lake.open(),
-            registry=registry,
-            results=results,
+        trained, failed = attempt(
+            lambda: train_partitions(
+                use_case,
+                keys,
+                Run(run.id, datetime.now(UTC)),
+                spark=spark.open(),
+                lake=lake.open(),
+                registry=registry,
+                results=results,
+            )
         )
         ledger = trained.ledger
         stage.count(partitions=len(keys), rows=ledger.num_rows)
@@ -116,6 +120,7 @@ def make_trained_models(
             "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
         },
         {key: {"worst_groups": dg.MetadataValue.md(text)} for key, text in trained.worst.items()},
+        failed,
     )
 
 
@@ -189,11 +194,11 @@ def build_trained_models_checks(
         champions: ChampionsResource,
         store: StoreResource,
     ) -> Iterator[Event]:
-        keys = context.partition_keys
+        left = partitions_left(context, asset)
         found = check_trained_models(
-            use_case, keys, spark=spark, lake=lake, champions=champions, store=store
+            use_case, left.keys, spark=spark, lake=lake, champions=champions, store=store
         )
-        yield from yield_results(context, specs, found)
+        yield from yield_results(context, specs, found, lost=left.lost)
 
     return trained_models_checks
 

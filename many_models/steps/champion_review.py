@@ -17,9 +17,11 @@ from pyspark.sql import SparkSession
 from many_models.adapters.lake.arrow_files import read_parquet
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.readable_registry import ReadableRegistry
+from many_models.adapters.spark.shard_work import ScoredShard
 from many_models.core.forecast.backtest import fold_origins
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.registration import ModelVersion
+from many_models.core.sharding import BrokenShard
 from many_models.steps.group import read_shards
 from many_models.steps.score import by_partition, score_shards
 
@@ -46,10 +48,16 @@ def measure_champions(
             scored = score_shards(
                 use_case, alike, found, origin, scratch.uri, spark=spark, registry=production
             )
-            tables = [read_parquet(shard.predictions).to_pandas() for shard in scored]
+            read = [shard for shard in scored if isinstance(shard, ScoredShard)]
+            tables = [read_parquet(shard.predictions).to_pandas() for shard in read]
+        if not tables:
+            continue
         forecasts = pd.concat(tables, ignore_index=True)
         forecasts = forecasts[forecasts["source"] == "model"]
-        actuals = _read_actuals(use_case, [s.partition for s in alike], origin, lake)
+        whole = {shard.partition for shard in alike} - {
+            shard.shard.partition for shard in scored if isinstance(shard, BrokenShard)
+        }
+        actuals = _read_actuals(use_case, sorted(whole), origin, lake)
         errors |= _mean_absolute_errors(use_case, forecasts, actuals)
     return errors
 

@@ -19,7 +19,7 @@ from many_models.adapters.spark.grouping import (
     total_groups,
     write_shards,
 )
-from many_models.core.errors import LakeError
+from many_models.core.errors import LakeError, ManyModelsError, raise_failed
 from many_models.core.lake_schema import WINDOW
 from many_models.core.sharding import Shard
 from many_models.core.use_case import AnyUseCase
@@ -71,19 +71,23 @@ def group_partitions(
 
     Raises:
         LakeError: the raw data is empty, lacks a column or a key, or has no target at all.
+        PartitionsError: some of several partitions have rows without a key; they stay as they are.
     """
     raw, grouped = lake.raw_data(use_case), lake.grouped_datasets(use_case)
     snapshot = raw.snapshot()
     _require_columns(raw, snapshot)
     rows = read_table(spark, raw, snapshot)
     totals = total_groups(rows, use_case)
-    _require_keys(totals, raw, use_case)
+    errors = _find_missing_keys(totals, partitions, raw, use_case)
     through = totals.data_through
     if through is None:
         raise LakeError(
             f"{raw.uri} holds no row with a {use_case.target}; materialize raw_data for windows "
             "that have data, or look at source.start and source.query"
         )
+    asked, partitions = len(partitions), [name for name in partitions if name not in errors]
+    if not partitions:
+        raise_failed(errors, {}, asked)
     chosen = totals.of(partitions)
 
     def write(stage: str) -> list[LakeFile]:
@@ -91,7 +95,9 @@ def group_partitions(
             return []
         return write_shards(rows, chosen, through, grouped, use_case, stage)
 
-    return _count(grouped.replace_files(partitions, write, run_id), partitions)
+    done = _count(grouped.replace_files(partitions, write, run_id), partitions)
+    raise_failed(errors, done, asked)
+    return done
 
 
 def _require_columns(raw: LakeTable, snapshot: Snapshot) -> None:
@@ -104,14 +110,29 @@ def _require_columns(raw: LakeTable, snapshot: Snapshot) -> None:
             )
 
 
-def _require_keys(totals: GroupTotals, raw: LakeTable, use_case: AnyUseCase) -> None:
+def _find_missing_keys(
+    totals: GroupTotals, partitions: Sequence[str], raw: LakeTable, use_case: AnyUseCase
+) -> dict[str, ManyModelsError]:
+    """Partitions with rows that lack a key.
+
+    Raises:
+        LakeError: nobody knows whose rows they are, as that key says which partition they are of.
+    """
+    found: dict[str, ManyModelsError] = {}
     for name in use_case.keys:
-        missing = pc.filter(totals.table["rows"], pc.is_null(totals.table[name]))
-        if count := pc.sum(missing).as_py():
-            raise LakeError(
-                f"{count} rows of {raw.uri} have no {name}; give them a value in the source query, "
-                f"such as COALESCE({name}, 'UNKNOWN'), and materialize raw_data again"
+        lacking = totals.table.filter(pc.is_null(totals.table[name]))
+        for partition in lacking["partition"].unique().to_pylist():
+            rows = lacking.filter(pc.equal(lacking["partition"], partition))["rows"]
+            error = LakeError(
+                f"{pc.sum(rows).as_py()} rows of {raw.uri} have no {name}; give them a value in "
+                f"the source query, such as COALESCE({name}, 'UNKNOWN'), and materialize raw_data "
+                "again"
             )
+            if use_case.partitioning.by in (None, name):
+                raise error
+            if partition in partitions:
+                found.setdefault(partition, error)
+    return found
 
 
 def _count(files: Sequence[LakeFile], partitions: Sequence[str]) -> dict[str, GroupedPartition]:
@@ -167,9 +188,12 @@ def data_through(use_case: AnyUseCase, lake: Lake) -> datetime:
 def compare_with_raw(
     use_case: AnyUseCase, partitions: Sequence[str], spark: SparkSession, lake: Lake
 ) -> dict[str, Conservation]:
-    """Every group of these partitions in ``raw_data`` and in the committed ``grouped_datasets``."""
+    """Every group of these partitions in ``raw_data`` and in the committed ``grouped_datasets``.
+
+    A file that cannot be read counts as empty, so that its partition differs and no other.
+    """
     grouped = lake.grouped_datasets(use_case)
-    committed = read_table(spark, grouped, grouped.snapshot(partitions))
+    committed = read_table(spark, grouped, grouped.snapshot(partitions), skip_unreadable=True)
     both = _join(
         total_groups(read_table(spark, lake.raw_data(use_case)), use_case).of(partitions),
         total_groups(committed, use_case),

@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.sources.database import SourceDatabase
+from many_models.core.errors import ManyModelsError, raise_failed
 from many_models.core.lake_schema import WINDOW, raw_columns, raw_schema
 from many_models.core.sharding import partition_of
 from many_models.core.use_case import AnyUseCase
 
 logger = logging.getLogger(__name__)
 
+TRIED_IN_VAIN = 3  # windows at the beginning of a run, before the source itself is to blame
 PROGRESS_LINES = 12  # at least, where there are that many windows
 
 
@@ -53,18 +55,31 @@ def ingest_windows(
     """Replace windows of ``raw_data`` by what the source holds; returns the rows of each.
 
     Of a period that is not over (it begins at ``over_before`` or later), only what is known in the
-    future is taken: its target and its past-only features are null.
+    future is taken: its target and its past-only features are null. A window that fails stays as it
+    was.
+
+    Raises:
+        SourceError: the source cannot be read, or the first ``TRIED_IN_VAIN`` windows all fail.
+        PartitionsError: some windows hold what does not fit the use case; the others are replaced.
     """
     table, query = lake.raw_data(use_case), query_of(use_case, source)
-    schema, rows = raw_columns(use_case), {}
+    schema, rows = raw_columns(use_case), dict[str, int]()
+    errors: dict[str, ManyModelsError] = {}
     for number, window in enumerate(windows, start=1):
-        batches = source.stream(query, start=window.start, end=window.end, schema=schema)
-        if window.end > over_before:
-            batches = _without_unfinished(batches, use_case, over_before)
-        rows[window.key] = table.replace(window.key, batches, run_id)
+        try:
+            batches = source.stream(query, start=window.start, end=window.end, schema=schema)
+            if window.end > over_before:
+                batches = _without_unfinished(batches, use_case, over_before)
+            rows[window.key] = table.replace(window.key, batches, run_id)
+        except ManyModelsError as error:
+            if not rows and number >= TRIED_IN_VAIN:
+                raise
+            logger.warning("window %s failed: %s", window.key, error)
+            errors[window.key] = error
         if number % max(1, len(windows) // PROGRESS_LINES) == 0:
             done = f"{number} / {len(windows)}"
             logger.info("ingested %s windows, %d rows", done, sum(rows.values()))
+    raise_failed(errors, rows, len(windows))
     return rows
 
 
@@ -107,12 +122,19 @@ def find_partitions(
     use_case: AnyUseCase, lake: Lake, windows: Sequence[str] | None = None
 ) -> list[str]:
     """Partitions of the groups that occur in these windows (in any by default), sorted."""
+    return sorted({partition_of(key, use_case) for key in find_keys(use_case, lake, windows)})
+
+
+def find_keys(
+    use_case: AnyUseCase, lake: Lake, windows: Sequence[str] | None = None
+) -> set[tuple[str, ...]]:
+    """Keys of the groups that occur in these windows (in any by default)."""
     table, names = lake.raw_data(use_case), list(use_case.keys)
     keys: set[tuple[str, ...]] = set()
     for batch in table.dataset(windows).to_batches(columns=names):
         found = pa.Table.from_batches([batch]).group_by(names).aggregate([]).drop_null()
         keys.update(zip(*(found[name].to_pylist() for name in names), strict=True))
-    return sorted({partition_of(key, use_case) for key in keys})
+    return keys
 
 
 def inspect_window(

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.readable_registry import ReadableRegistry
-from many_models.core.errors import StoreError
+from many_models.core.errors import ManyModelsError, StoreError, raise_failed
 from many_models.core.forecast.use_case import POOLED, UseCase
 from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_sound
 from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
@@ -66,12 +66,19 @@ def judge_partitions(
     Spark is asked for only where a champion must predict data that it was not judged on.
 
     Raises:
-        StoreError: a partition was never trained.
+        StoreError: the partition was never trained.
+        PartitionsError: some of several were never trained; the others are judged.
     """
     ledger = results.latest("ledger", partitions).to_pylist()
     runs = {row["partition"]: row["run_id"] for row in ledger}
-    if untrained := [name for name in partitions if name not in runs]:
-        raise StoreError(f"partition {untrained[0]!r} has no ledger; materialize trained_models")
+    errors: dict[str, ManyModelsError] = {
+        name: StoreError(f"partition {name!r} has no ledger; materialize trained_models")
+        for name in partitions
+        if name not in runs
+    }
+    asked, partitions = len(partitions), [name for name in partitions if name in runs]
+    if not partitions:
+        raise_failed(errors, {}, asked)
     trained = [row for row in ledger if row["status"] == "trained"]
     champions = {c.name: c for c in production.champions(use_case.name, partitions)}
     rivals = _pair(trained, champions)
@@ -99,6 +106,7 @@ def judge_partitions(
         judged = sorted(name for name in set(partitions) if runs[name] == run_id)
         results.replace("verdicts", table, {"partition": judged, "run_id": run_id})
     results.create_views("verdicts", "trained_at")
+    raise_failed(errors, summaries, asked)
     return summaries
 
 

@@ -78,11 +78,15 @@ def fit_pooled_models(
 
 
 def _by_partition(
-    shards: Sequence[Shard], samples: Sequence[str], groups: Mapping[str, int]
+    shards: Sequence[Shard], samples: Sequence[str | None], groups: Mapping[str, int]
 ) -> Iterator[FittingTask]:
+    """Tasks of partitions all of whose shards could be read: the others fail in training."""
+    broken = {s.partition for s, path in zip(shards, samples, strict=True) if path is None}
     paths: dict[str, list[str]] = {}
     through: dict[str, str] = {}
     for shard, path in zip(shards, samples, strict=True):
+        if path is None or shard.partition in broken:
+            continue
         paths.setdefault(shard.partition, []).append(path)
         through.setdefault(shard.partition, shard.data_through)
     for partition, own in paths.items():

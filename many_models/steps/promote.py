@@ -13,7 +13,7 @@ from typing import Any
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.promotion import promote
 from many_models.adapters.registry.readable_registry import ReadableRegistry
-from many_models.core.errors import RegistryError
+from many_models.core.errors import ManyModelsError, RegistryError, raise_failed
 from many_models.core.registration import DAGSTER_RUN_TAG, TRAINING_RUN_TAG, TRAINING_VERSION_TAG
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import Results
@@ -52,11 +52,16 @@ def promote_partitions(
     runs whose models it means to promote: itself, and those that it tries again.
 
     Raises:
-        RegistryError: a partition's last training run has no verdict, and none of ``trained_by``
+        RegistryError: the partition's last training run has no verdict, and none of ``trained_by``
             has trained it before; nothing is promoted then.
+        PartitionsError: that is so of some of several; the others' models are promoted.
     """
     verdicts, unjudged = _verdicts(partitions, results)
     overtaken = _overtaken(unjudged, trained_by, results)
+    errors = {name: _without_verdict(name) for name in unjudged if name not in overtaken}
+    asked, partitions = len(partitions), [name for name in partitions if name not in errors]
+    if not partitions:
+        raise_failed(errors, {}, asked)
     accepted = [row for row in verdicts if row["accepted"]]
     wanted = {(row["model_name"], row["model_version"]) for row in accepted}
     versions = [
@@ -76,7 +81,7 @@ def promote_partitions(
     champions: dict[str, int] = defaultdict(int)
     for champion in production.champions(use_case.name, partitions):
         champions[champion.tags["partition"]] += 1
-    return {
+    done = {
         name: PromotedPartition(
             promoted=counts[name]["promoted"],
             unchanged=counts[name]["unchanged"],
@@ -87,6 +92,8 @@ def promote_partitions(
         )
         for name in partitions
     }
+    raise_failed(errors, done, asked)
+    return done
 
 
 def _verdicts(
@@ -108,26 +115,24 @@ def _verdicts(
     return verdicts, unjudged
 
 
-def _overtaken(
-    unjudged: Sequence[str], trained_by: Collection[str], results: Results
-) -> frozenset[str]:
-    """All of ``unjudged``, provided that one of these runs had trained each of them."""
-    trained: set[str] = set()
-    if unjudged and trained_by:
-        named = {f"r{number}": run_id for number, run_id in enumerate(trained_by)}
-        among = ", ".join(f":{name}" for name in named)
-        ledger = results.name("ledger")
-        rows = results.store.query(
-            f'SELECT DISTINCT "partition" FROM "{ledger}" WHERE run_id IN ({among})', named
-        )
-        trained = set(rows["partition"].to_pylist())
-    for name in unjudged:
-        if name not in trained:
-            raise RegistryError(
-                f"partition {name!r} has no verdict on its last training run; materialize "
-                "trained_models with its check promotion_rules, then promote again"
-            )
-    return frozenset(unjudged)
+def _overtaken(unjudged: Sequence[str], trained_by: Collection[str], results: Results) -> set[str]:
+    """Those of ``unjudged`` that one of these runs had trained before another did."""
+    if not unjudged or not trained_by:
+        return set()
+    named = {f"r{number}": run_id for number, run_id in enumerate(trained_by)}
+    among = ", ".join(f":{name}" for name in named)
+    ledger = results.name("ledger")
+    rows = results.store.query(
+        f'SELECT DISTINCT "partition" FROM "{ledger}" WHERE run_id IN ({among})', named
+    )
+    return set(unjudged) & set(rows["partition"].to_pylist())
+
+
+def _without_verdict(partition: str) -> ManyModelsError:
+    return RegistryError(
+        f"partition {partition!r} has no verdict on its last training run; materialize "
+        "trained_models with its check promotion_rules, then promote again"
+    )
 
 
 def find_unqualified(

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from many_models.adapters.lake.arrow_files import stream_parquet
+from many_models.adapters.lake.arrow_files import read_parquet, stream_parquet
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.connection import is_database
 from many_models.adapters.registry.readable_registry import ReadableRegistry
@@ -25,9 +27,10 @@ from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.forecast.pooled.stand_in import POOLED_KEY
 from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, ModelVersion
 from many_models.core.shapes import shape_of
-from many_models.core.sharding import Shard
+from many_models.core.sharding import BrokenShard, Shard
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.group import read_shards
+from many_models.steps.lost_groups import list_lost
 from many_models.steps.results import Results
 
 
@@ -53,15 +56,21 @@ def score_origin(
     production: ReadableRegistry,
     results: Results,
 ) -> ScoredOrigin:
-    """Forecast the horizon after ``origin`` for every group, and replace that origin's slice."""
+    """Forecast the horizon after ``origin`` for every group, and replace that origin's slice.
+
+    The groups of a shard that cannot be read get no forecast, but a row that says so.
+    """
     shards = read_shards(use_case, lake)
     with lake.scratch(use_case, "scoring") as scratch:
         champions = by_partition(production.champions(use_case.name))
-        scored = score_shards(
+        ended = score_shards(
             use_case, shards, champions, origin, scratch.uri, spark=spark, registry=production
         )
-        rows = _write(use_case, origin, scored, results)
-    sources = sum((Counter(shard.sources) for shard in scored), Counter())
+        scored = [shard for shard in ended if isinstance(shard, ScoredShard)]
+        broken = [shard for shard in ended if isinstance(shard, BrokenShard)]
+        lost = _list_lost(use_case, origin, scored, broken, lake)
+        rows = _write(use_case, origin, scored, lost, results)
+    sources = sum((Counter(shard.sources) for shard in scored), Counter(none=len(lost)))
     groups = sum(shard.groups for shard in shards)
     return ScoredOrigin(
         groups=groups,
@@ -82,7 +91,7 @@ def score_shards(
     *,
     spark: SparkSession,
     registry: ReadableRegistry,
-) -> list[ScoredShard]:
+) -> list[ScoredShard | BrokenShard]:
     """Score shards in Spark with champions by partition and key; the results lie in ``folder``."""
     run = ScoringRun(
         use_case=use_case,
@@ -111,15 +120,39 @@ def _plan(
 
 
 def _write(
-    use_case: AnyUseCase, origin: datetime, scored: Sequence[ScoredShard], results: Results
+    use_case: AnyUseCase,
+    origin: datetime,
+    scored: Sequence[ScoredShard],
+    lost: pa.Table,
+    results: Results,
 ) -> int:
     """Replace the origin's slice: the predictions, then the ledger that speaks of them."""
     slice_of, shape = {"origin": origin.isoformat(sep=" ")}, shape_of(use_case)
     predictions = stream_parquet([s.predictions for s in scored], shape.prediction_schema(use_case))
     rows = results.replace("predictions", predictions, slice_of)
-    ledger = stream_parquet([s.ledger for s in scored], shape.scoring_schema(use_case))
-    results.replace("scoring", ledger, slice_of)
+    schema = shape.scoring_schema(use_case)
+    batches = chain(stream_parquet([s.ledger for s in scored], schema), lost.to_batches())
+    results.replace("scoring", pa.RecordBatchReader.from_batches(schema, batches), slice_of)
     return rows
+
+
+def _list_lost(
+    use_case: AnyUseCase,
+    origin: datetime,
+    scored: Sequence[ScoredShard],
+    broken: Sequence[BrokenShard],
+    lake: Lake,
+) -> pa.Table:
+    """Rows of the scoring ledger for the groups of broken shards."""
+    partitions = {shard.shard.partition for shard in broken}
+    found = [
+        read_parquet(shard.ledger, ["group_key"])
+        for shard in scored
+        if shard.partition in partitions
+    ]
+    schema = shape_of(use_case).scoring_schema(use_case)
+    ending = {"origin": origin, "source": "none"}
+    return list_lost(use_case, broken, found, lake, ending, schema)
 
 
 def by_partition(champions: Iterable[ModelVersion]) -> dict[str, dict[str, ModelVersion]]:

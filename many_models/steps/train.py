@@ -29,6 +29,7 @@ from many_models.adapters.registry.packs import MODELS_A_PACK
 from many_models.adapters.spark.shard_work import TrainedShard, TrainingTask, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.config_version import config_version
+from many_models.core.errors import LakeError, ManyModelsError, raise_failed
 from many_models.core.explanation import EFFECTS, write_explanations
 from many_models.core.keys import model_name
 from many_models.core.ledger import NOT_IN_LEDGER
@@ -39,11 +40,12 @@ from many_models.core.registration import (
     StoredModel,
 )
 from many_models.core.shapes import Shape, shape_of
-from many_models.core.sharding import Shard, bundle_shards
+from many_models.core.sharding import BrokenShard, Shard, bundle_shards
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.explanations import stream_explanations
 from many_models.steps.group import read_manifest
 from many_models.steps.ledger import Run, write_ledger
+from many_models.steps.lost_groups import describe_broken, list_lost
 from many_models.steps.pooled import fit_pooled_models, register_pooled_models
 from many_models.steps.results import Results, Where
 from many_models.steps.training_review import choose_worst, show_worst
@@ -76,7 +78,13 @@ def train_partitions(
     registry: MlflowRegistry,
     results: Results,
 ) -> TrainedPartitions:
-    """Train, register and write down every group of these partitions."""
+    """Train, register and write down every group of these partitions.
+
+    Raises:
+        LakeError: there are no datasets of any of them.
+        PartitionsError: some of several have none, or such as cannot be read, whose groups are in
+            the ledger as failed.
+    """
     manifest = read_manifest(use_case, lake, partitions)
     groups = sum(shard.groups for shard in manifest.shards)
     packing = _find_packing(use_case, registry)
@@ -90,10 +98,13 @@ def train_partitions(
             lambda task: task.groups,
             Progress("trained", groups),
         )
-        trained = [shard for bundle in results_of_bundles for shard in bundle]
+        ended = [shard for bundle in results_of_bundles for shard in bundle]
+        trained = [shard for shard in ended if isinstance(shard, TrainedShard)]
+        broken = [shard for shard in ended if isinstance(shard, BrokenShard)]
         register = _Registrar(use_case, registry, run, manifest.version)
         ledgers = list(register.ledger_of(trained))
-        ledger = pa.concat_tables(ledgers)
+        lost = _list_lost(use_case, broken, ledgers, run, manifest.version, lake)
+        ledger = pa.concat_tables([*ledgers, lost])
         pooled_rows = register_pooled_models(
             use_case, pooled, ledger, run, manifest.version, registry
         )
@@ -111,7 +122,37 @@ def train_partitions(
     if len(pooled_rows):
         results.create_views("pooled", "trained_at")
     results.create_views("ledger", "trained_at")
-    return TrainedPartitions(ledger, worst)
+    done = TrainedPartitions(ledger, worst)
+    raise_failed(_find_failed(partitions, manifest.shards, broken), done, len(names))
+    return done
+
+
+def _list_lost(
+    use_case: AnyUseCase,
+    broken: Sequence[BrokenShard],
+    ledgers: Sequence[pa.Table],
+    run: Run,
+    data_version: int,
+    lake: Lake,
+) -> pa.Table:
+    """Ledger rows of the groups of broken shards."""
+    training = shape_of(use_case).training_schema(use_case)
+    schema = pa.schema([field for field in training if field.name not in NOT_IN_LEDGER])
+    rows = list_lost(use_case, broken, ledgers, lake, {"status": "failed"}, schema)
+    return write_ledger(use_case, rows, [], run, data_version)
+
+
+def _find_failed(
+    partitions: Sequence[str], shards: Sequence[Shard], broken: Sequence[BrokenShard]
+) -> dict[str, ManyModelsError]:
+    there = {shard.partition for shard in shards}
+    texts = {
+        name: "has no datasets, as raw_data has no rows of it; materialize grouped_datasets where "
+        "it has some now, else delete the partition"
+        for name in partitions
+        if name not in there
+    } | describe_broken(broken)
+    return {name: LakeError(text) for name, text in texts.items()}
 
 
 def _plan(shards: Sequence[Shard], use_case: AnyUseCase, spark: SparkSession) -> list[TrainingTask]:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from many_models.core.errors import UseCaseError
 from many_models.core.sharding import (
     GROUPS_A_SHARD,
     ROWS_A_SHARD,
     Shard,
     assign_shards,
     bundle_shards,
+    judge_partitions_count,
     partition_of,
 )
 from many_models_tests.fakes import make_use_case
@@ -90,3 +92,12 @@ def test_shards_are_bundled_but_leave_work_for_everybody(
     found = bundle_shards(shards, groups_max=groups_max, bundles_min=bundles_min)
     assert [[shard.groups for shard in bundle] for bundle in found] == bundles
     assert [shard for bundle in found for shard in bundle] == shards
+
+
+def test_a_key_of_thousands_of_values_is_better_hashed() -> None:
+    assert judge_partitions_count(1_000, make_use_case()) is None
+    assert judge_partitions_count(90_000, make_use_case(partitioning={"hash": 200})) is None
+    advice = judge_partitions_count(1_001, make_use_case())
+    assert advice is not None and "store has 1,001 values" in advice and "{hash: 200}" in advice
+    with pytest.raises(UseCaseError, match="25,000 are the most"):
+        judge_partitions_count(25_001, make_use_case())

@@ -22,6 +22,7 @@ from many_models import __version__, settings
 from many_models.adapters.registry import tables
 from many_models.adapters.registry.writer import WriterChoice
 from many_models.core.config_version import config_version
+from many_models.core.errors import PartitionsError
 from many_models.core.forecast.scoring import prediction_schema, scoring_schema
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.sharding import Shard
@@ -100,6 +101,7 @@ class Platform:
     """What Spark and the registries would have done; one group in each partition."""
 
     failing: set[str] = field(default_factory=set)
+    breaking: dict[str, str] = field(default_factory=dict)
     trained: list[list[str]] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
     scored: list[str] = field(default_factory=list)
@@ -117,6 +119,8 @@ class Platform:
         self, use_case: UseCase, keys: Sequence[str], run: Run, *, results: Results, **_: object
     ) -> TrainedPartitions:
         self.trained.append(list(keys))
+        broken = {key: text for key, text in self.breaking.items() if key in keys}
+        keys = [key for key in keys if key not in broken]
         rows = [
             {
                 "partition": key,
@@ -136,7 +140,10 @@ class Platform:
         ledger = pa.Table.from_pylist(rows, schema=ledger_schema(use_case))
         results.replace("ledger", ledger, {"run_id": run.run_id, "partition": list(keys)})
         results.create_views("ledger", "trained_at")
-        return TrainedPartitions(ledger, {keys[0]: "these are bad"})
+        done = TrainedPartitions(ledger, {keys[0]: "these are bad"})
+        if broken:
+            raise PartitionsError(broken, done)
+        return done
 
     def read_shards(self, _: UseCase, __: object, keys: Sequence[str]) -> list[Shard]:
         return [Shard(key, 0, 1, 10, "2024-03-31", "") for key in keys]

@@ -1,9 +1,6 @@
-"""A use case's whole pipeline: in a backfill, and once for real with Spark and MLflow."""
+"""A use case's whole pipeline: how it is put together, and once for real with Spark and MLflow."""
 
-import logging
 import os
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -11,17 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
-import yaml
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
-from dagster._core.test_utils import create_test_daemon_workspace_context
-from dagster._core.workspace.load_target import ModuleTarget
-from dagster._daemon.backfill import execute_backfill_iteration
 from pyspark.sql import SparkSession
 
 from many_models import settings
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.results.store import ResultStore
-from many_models.core.forecast.use_case import UseCase
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.launch import Launcher
 from many_models.defs.pipeline import build_many_models_defs
@@ -30,7 +21,7 @@ from many_models.steps.promote import find_unqualified
 from many_models.steps.results import Results
 from many_models.steps.status import read_status
 from many_models_tests.core.tabular.rows import make_flights, make_route
-from many_models_tests.defs.conftest import Platform, Shop, Statuses, read_statuses
+from many_models_tests.defs.conftest import Shop, Statuses
 from many_models_tests.fakes import make_use_case
 from many_models_tests.tables import write_table
 
@@ -51,72 +42,6 @@ def test_two_use_cases_live_side_by_side() -> None:
 def test_building_a_pipeline_warns_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
     build_many_models_defs(make_use_case())
     assert [str(warning.message) for warning in recwarn] == []
-
-
-@pytest.fixture
-def backfill_instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    launcher = {
-        "module": "dagster._core.launcher.sync_in_memory_run_launcher",
-        "class": "SyncInMemoryRunLauncher",
-    }
-    coordinator = {
-        "module": "dagster._core.run_coordinator.default_run_coordinator",
-        "class": "DefaultRunCoordinator",
-    }
-    settings_of_test = {"run_launcher": launcher, "run_coordinator": coordinator}
-    with dg.instance_for_test(overrides=settings_of_test) as made:
-        yield made
-
-
-def backfill(instance: dg.DagsterInstance, use_case: UseCase, partitions: list[str]) -> None:
-    """What the UI's backfill of grouped, trained and promoted models does, without its daemon."""
-    target = ModuleTarget("many_models.definitions", None, str(Path.cwd()), "many_models")
-    with create_test_daemon_workspace_context(target, instance) as workspace:
-        instance.add_backfill(
-            PartitionBackfill.from_asset_partitions(
-                backfill_id="b1",
-                asset_graph=workspace.create_request_context().asset_graph,
-                partition_names=partitions,
-                asset_selection=[dg.AssetKey([use_case.name, asset]) for asset in ASSETS[1:4]],
-                backfill_timestamp=time.time(),
-                tags={},
-                dynamic_partitions_store=instance,
-                all_partitions=False,
-                title=None,
-                description=None,
-                run_config=None,
-            )
-        )
-        for _ in range(10):
-            list(execute_backfill_iteration(workspace, logging.getLogger("backfill")))
-            found = instance.get_backfill("b1")
-            if found and found.status != BulkActionStatus.REQUESTED:
-                break
-
-
-def test_a_backfill_promotes_all_but_the_partition_that_fails(
-    home: Path,
-    shop: Shop,
-    platform: Platform,
-    backfill_instance: dg.DagsterInstance,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    use_case = shop.use_case()
-    home.mkdir()
-    (home / "sales.yaml").write_text(yaml.safe_dump(use_case.model_dump(mode="json")))
-    monkeypatch.setenv(settings.USE_CASES, str(home / "sales.yaml"))
-    platform.failing = {"c"}
-    backfill_instance.add_dynamic_partitions("sales_groups", ["a", "b", "c", "d", "e"])
-
-    backfill(backfill_instance, use_case, ["a", "c", "d"])
-
-    assert sorted(platform.promoted) == ["a", "d"]
-    assert sorted(key for keys in platform.trained for key in keys) == ["a", "c", "d"]
-    statuses = read_statuses(backfill_instance, use_case, "trained_models", "promotion_rules")
-    assert statuses == {"a": "SUCCEEDED", "c": "FAILED", "d": "SUCCEEDED"}
-    for asset in ("grouped_datasets", "promoted_models"):
-        key = dg.AssetKey(["sales", asset])
-        assert backfill_instance.get_materialized_partitions(key) == {"a", "c", "d"}
 
 
 @pytest.mark.spark

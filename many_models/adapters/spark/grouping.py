@@ -63,9 +63,17 @@ class GroupTotals:
 
 
 def read_table(
-    spark: SparkSession, table: LakeTable, snapshot: Snapshot | None = None
+    spark: SparkSession,
+    table: LakeTable,
+    snapshot: Snapshot | None = None,
+    *,
+    skip_unreadable: bool = False,
 ) -> DataFrame:
-    """Rows of a lake table (of its latest version by default) without its partition columns."""
+    """Rows of a lake table (of its latest version by default) without its partition columns.
+
+    With ``skip_unreadable`` a file that is missing or damaged has no rows; otherwise it is an
+    error.
+    """
     chosen = table.snapshot() if snapshot is None else snapshot
     columns = [f for f in table.schema if f.name not in table.partition_by]
     schema = ", ".join(f"`{field.name}` {SPARK_TYPES[field.type]}" for field in columns)
@@ -73,7 +81,10 @@ def read_table(
         return spark.createDataFrame([], schema)
     # Spark takes a path for a pattern.
     paths = [_GLOB.sub(r"\\\1", table.locate(file.path)) for file in chosen.files]
-    return spark.read.schema(schema).parquet(*paths)
+    reader = spark.read.schema(schema)
+    if skip_unreadable:
+        reader = reader.option("ignoreCorruptFiles", True).option("ignoreMissingFiles", True)
+    return reader.parquet(*paths)
 
 
 def total_groups(rows: DataFrame, use_case: AnyUseCase) -> GroupTotals:

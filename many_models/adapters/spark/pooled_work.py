@@ -14,12 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
+from many_models.adapters.lake.shard_files import read_shard
 from many_models.core.forecast.pooled.contender import PooledFits, fit_folds
 from many_models.core.forecast.pooled.model import make_pooled_model
 from many_models.core.forecast.pooled.sampling import sample_rows
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.payload import dump_payload
-from many_models.core.sharding import Shard
+from many_models.core.sharding import BrokenShard, Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,13 @@ class PooledResult:
     seconds: float
 
 
-def sample_task(task: SamplingTask, use_case: UseCase, folder: str) -> str:
-    """Leave a shard's sampled rows in ``folder``; returns their file."""
+def sample_task(task: SamplingTask, use_case: UseCase, folder: str) -> str | None:
+    """Leave a shard's sampled rows in ``folder``; returns their file, None of a broken shard."""
+    shard = read_shard(task.shard)
+    if isinstance(shard, BrokenShard):
+        return None
     rows = sample_rows(
-        read_parquet(task.shard.path),
+        shard,
         use_case,
         trained_through=np.datetime64(task.shard.data_through),
         groups=task.groups,

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
+from many_models.adapters.lake.shard_files import read_shard
 from many_models.adapters.registry.model_artifact import load_payload
 from many_models.adapters.registry.packing import Packing, Store
 from many_models.adapters.spark.pooled_work import read_fits
@@ -25,7 +26,7 @@ from many_models.core.forecast.training import train_shard
 from many_models.core.registration import PAYLOAD_SHA256_TAG, ModelVersion, StoredModel
 from many_models.core.scoring import Champion
 from many_models.core.shapes import TrainShard, shape_of
-from many_models.core.sharding import Shard
+from many_models.core.sharding import BrokenShard, Shard
 from many_models.core.use_case import AnyUseCase
 
 _STORED = pa.struct([(field.name, pa.string()) for field in fields(StoredModel)])
@@ -93,7 +94,7 @@ def train_task(
     folder: str,
     packing: Packing | None,
     fits: Mapping[str, str] | None = None,
-) -> list[TrainedShard]:
+) -> list[TrainedShard | BrokenShard]:
     """Train a task's shards, one after the other, and leave a result of each in ``folder``.
 
     With ``packing`` the models are in packs, and there for good, when this returns; a task that
@@ -115,13 +116,17 @@ def _train(
     folder: str,
     place: Callable[[pa.Table], pa.Table],
     fits: Mapping[str, str],
-) -> Iterator[TrainedShard]:
+) -> Iterator[TrainedShard | BrokenShard]:
     train = cache(partial(_train_function, use_case, fits))
     left = 0.0  # of what the shards before were allowed
     for number, shard in enumerate(task.shards):
+        rows = read_shard(shard)
+        if isinstance(rows, BrokenShard):
+            yield rows
+            continue
         allowance = Allowance(task.core_seconds[number] + left) if task.core_seconds else None
         result = train(shard.partition)(
-            read_parquet(shard.path),
+            rows,
             use_case,
             partition=shard.partition,
             trained_through=np.datetime64(shard.data_through),
@@ -156,11 +161,13 @@ def _pack(store: Store, result: pa.Table) -> pa.Table:
     return result.set_column(index, "payload", pa.array(stored, _STORED))
 
 
-def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard:
+def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard | BrokenShard:
     """Score one shard and leave the results in the run's folder."""
-    shard = task.shard
+    shard, rows = task.shard, read_shard(task.shard)
+    if isinstance(rows, BrokenShard):
+        return rows
     predictions, ledger = shape_of(run.use_case).score_shard(
-        read_parquet(shard.path),
+        rows,
         ListedChampions(task.champions, run.registry_uri),
         run.use_case,
         partition=shard.partition,

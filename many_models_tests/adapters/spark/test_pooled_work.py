@@ -32,11 +32,15 @@ def _shards(folder: Path, count: int) -> list[Shard]:
     return shards
 
 
+def _sample(shard: Shard, folder: Path) -> str:
+    path = sample_task(SamplingTask(shard, len(GROUPS)), USE_CASE, str(folder))
+    assert path is not None
+    return path
+
+
 def _fit(folder: Path, shards: int) -> PooledResult | None:
     found = _shards(folder, shards)
-    samples = tuple(
-        sample_task(SamplingTask(shard, len(GROUPS)), USE_CASE, str(folder)) for shard in found
-    )
+    samples = tuple(_sample(shard, folder) for shard in found)
     return fit_task(FittingTask("p", str(END), len(GROUPS), samples), USE_CASE, str(folder))
 
 
@@ -63,5 +67,5 @@ def test_a_partition_that_says_too_little_has_no_model(tmp_path: Path) -> None:
     (shard,) = _shards(tmp_path, 1)
     early = str(END - np.timedelta64(200, "D"))
     shard = Shard("p", 0, shard.groups, 1, early, shard.path)
-    sample = sample_task(SamplingTask(shard, len(GROUPS)), USE_CASE, str(tmp_path))
+    sample = _sample(shard, tmp_path)
     assert fit_task(FittingTask("p", early, 9, (sample,)), USE_CASE, str(tmp_path)) is None

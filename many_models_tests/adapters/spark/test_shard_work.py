@@ -13,6 +13,7 @@ from many_models.adapters.registry.artifact_template import ArtifactTemplate
 from many_models.adapters.registry.model_artifact import load_payload
 from many_models.adapters.registry.packing import Packing
 from many_models.adapters.registry.packs import split_location
+from many_models.adapters.spark.pooled_work import SamplingTask, sample_task
 from many_models.adapters.spark.shard_work import (
     ScoredShard,
     ScoringRun,
@@ -28,7 +29,8 @@ from many_models.core.forecast.candidates.catalogue import CANDIDATES
 from many_models.core.forecast.candidates.port import FittedCandidate, Sample
 from many_models.core.forecast.candidates.ridge import fit_ridge
 from many_models.core.registration import ModelVersion
-from many_models.core.sharding import Shard
+from many_models.core.sharding import BrokenShard, Shard
+from many_models.core.use_case import AnyUseCase
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
 
 USE_CASE = make_use_case(candidates=["seasonal_naive", "ridge"])
@@ -49,6 +51,16 @@ sys.exit(" ".join(sys.modules.keys() & {"mlflow", "sqlalchemy", "pyspark"}) or 0
 """
 
 
+def _train(
+    task: TrainingTask, use_case: AnyUseCase, folder: str, packing: Packing | None
+) -> list[TrainedShard]:
+    """What a task makes of shards all of which can be read."""
+    ended = train_task(task, use_case, folder, packing)
+    trained = [shard for shard in ended if isinstance(shard, TrainedShard)]
+    assert len(trained) == len(ended)
+    return trained
+
+
 @pytest.fixture
 def shard(tmp_path: Path) -> Shard:
     path = f"{tmp_path}/shard.parquet"
@@ -58,7 +70,7 @@ def shard(tmp_path: Path) -> Shard:
 
 @pytest.fixture
 def trained(shard: Shard, tmp_path: Path) -> TrainedShard:
-    (trained,) = train_task(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", None)
+    (trained,) = _train(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", None)
     return trained
 
 
@@ -77,7 +89,9 @@ def _put_in_production(trained: TrainedShard, folder: Path) -> dict[str, ModelVe
 
 def _score(shard: Shard, champions: str | None, folder: Path, origin: str) -> ScoredShard:
     run = ScoringRun(USE_CASE, str(folder / "scratch"), origin, None)
-    return score_task(ScoringTask(shard, champions), run)
+    scored = score_task(ScoringTask(shard, champions), run)
+    assert isinstance(scored, ScoredShard)
+    return scored
 
 
 def _sources(scored: ScoredShard) -> list[tuple[str, str, str | None, int | None]]:
@@ -97,7 +111,7 @@ def test_a_trained_shard_has_a_row_and_a_payload_with_its_digest(trained: Traine
 def test_a_task_that_spark_runs_twice_leaves_two_files(
     shard: Shard, trained: TrainedShard, tmp_path: Path
 ) -> None:
-    (again,) = train_task(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", None)
+    (again,) = _train(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", None)
     assert again.path != trained.path
     columns = ["group_key", "payload_sha256"]
     assert read_parquet(again.path, columns).equals(read_parquet(trained.path, columns))
@@ -108,7 +122,7 @@ def test_a_packed_shard_has_the_places_of_the_same_payloads(
 ) -> None:
     packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
 
-    packed = train_task(TrainingTask((shard, shard)), USE_CASE, f"{tmp_path}/scratch", packing)
+    packed = _train(TrainingTask((shard, shard)), USE_CASE, f"{tmp_path}/scratch", packing)
 
     (pack,) = (tmp_path / "packs").iterdir()
     assert [one.statuses for one in packed] == [trained.statuses] * 2
@@ -132,7 +146,7 @@ def test_what_a_shard_leaves_of_its_allowance_is_the_next_ones(
 ) -> None:
     def statuses(*core_seconds: float) -> list[dict[str, int]]:
         task = TrainingTask((shard, shard), core_seconds)
-        return [dict(one.statuses) for one in train_task(task, USE_CASE, f"{tmp_path}/s", None)]
+        return [dict(one.statuses) for one in _train(task, USE_CASE, f"{tmp_path}/s", None)]
 
     usual = {"trained": 2, "skipped": 1}
     assert statuses(60.0, 0.0) == [usual, usual]
@@ -140,13 +154,32 @@ def test_what_a_shard_leaves_of_its_allowance_is_the_next_ones(
 
 
 def test_a_task_that_fails_leaves_no_pack(shard: Shard, tmp_path: Path) -> None:
-    gone = Shard("s1", 1, 1, 1, shard.data_through, f"{tmp_path}/gone.parquet")
+    (tmp_path / "full").touch()  # where the result should go
     packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
 
-    with pytest.raises(FileNotFoundError):
-        train_task(TrainingTask((shard, gone)), USE_CASE, f"{tmp_path}/scratch", packing)
+    with pytest.raises(OSError):
+        train_task(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/full", packing)
 
     assert list((tmp_path / "packs").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut off"])
+def test_a_shard_that_cannot_be_read_does_not_stop_those_beside_it(
+    shard: Shard, trained: TrainedShard, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "bad.parquet"
+    if damage == "cut off":
+        path.write_bytes(Path(shard.path).read_bytes()[:-100])
+    bad = Shard("s9", 7, 2, 1, shard.data_through, str(path))
+
+    first, second = train_task(TrainingTask((bad, shard)), USE_CASE, f"{tmp_path}/scratch", None)
+
+    assert isinstance(first, BrokenShard) and isinstance(second, TrainedShard)
+    assert first.text.startswith("shard 7 of grouped_datasets, of 2 groups, cannot be read")
+    assert second.statuses == trained.statuses
+    run = ScoringRun(USE_CASE, f"{tmp_path}/scratch", "2024-03-30", None)
+    assert score_task(ScoringTask(bad, None), run) == first
+    assert sample_task(SamplingTask(bad, 9), USE_CASE, f"{tmp_path}/scratch") is None
 
 
 def test_a_group_whose_model_cannot_be_pickled_fails_alone(
@@ -163,7 +196,7 @@ def test_a_group_whose_model_cannot_be_pickled_fails_alone(
     monkeypatch.setitem(CANDIDATES, "ridge", fit)
     packing = Packing((tmp_path / "packs").as_uri(), TEMPLATE)
 
-    (packed,) = train_task(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", packing)
+    (packed,) = _train(TrainingTask((shard,)), USE_CASE, f"{tmp_path}/scratch", packing)
 
     rows = {row["item"]: row for row in read_parquet(packed.path).to_pylist()}
     assert (rows["milk"]["status"], rows["milk"]["payload"]) == ("failed", None)

@@ -14,7 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from many_models.adapters.lake.arrow_files import read_parquet, write_parquet
-from many_models.adapters.spark.shard_work import TrainingTask, train_task
+from many_models.adapters.spark.shard_work import TrainedShard, TrainingTask, train_task
 from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.errors import LakeError
 from many_models.core.forecast.use_case import UseCase
@@ -48,7 +48,12 @@ def train_all(
     tasks = [TrainingTask(bundle) for bundle in bundles]
     done = run_tasks(spark, tasks, work, lambda task: task.groups, progress)
     trained = [shard for bundle in done for shard in bundle]
-    rows = [row for shard in trained for row in read_parquet(shard.path).to_pylist()]
+    rows = [
+        row
+        for shard in trained
+        if isinstance(shard, TrainedShard)
+        for row in read_parquet(shard.path).to_pylist()
+    ]
     for row in rows:
         payload = row.pop("payload")
         digest = hashlib.sha256(payload).hexdigest() if payload else None
