@@ -9,7 +9,7 @@ import dagster as dg
 
 from many_models import settings
 from many_models.adapters.lake.tables import Lake
-from many_models.core.errors import LakeError
+from many_models.core.errors import LakeError, SourceError
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.due import (
     due_origins,
@@ -98,10 +98,20 @@ class Launcher:
         return RunReport(tuple(check for failed in stages for check in failed))
 
     def ingest(self, *, refresh: bool = False) -> list[FailedCheck]:
-        """Extract the windows that are due; ``refresh`` extracts every window."""
+        """Extract the windows that are due; ``refresh`` extracts every window.
+
+        Raises:
+            SourceError: some windows hold what does not fit; the others are in the lake.
+        """
         keys = list(raw_windows(self.use_case).get_partition_keys())
         due = due_windows(self.use_case, self.instance, refresh=refresh)
-        return self._execute("ingest", keys, due)
+        failed = self._execute("ingest", keys, due)
+        if lost := [found for found in failed if found.name == "raw_data"]:
+            raise SourceError(
+                f"{len(lost)} of {len(due)} windows were not extracted, and nothing is trained "
+                f"without them; that of {lost[0].partition}: {lost[0].description}"
+            )
+        return failed
 
     def train(self, partitions: Sequence[str] = ()) -> list[FailedCheck]:
         """Group, train, judge and promote these partitions, of all that the raw data has now."""

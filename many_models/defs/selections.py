@@ -105,7 +105,8 @@ def build_refresh_job(use_case: AnyUseCase) -> dg.JobDefinition:
         windows = existing(use_case, "window", config.windows, known)
         return windows, partitions_held(use_case, windows, lake)
 
-    extract = make_op(use_case, "refresh", "raw_data", make_raw_data)
+    # Without one of the windows, forecasts would begin with a gap.
+    extract = make_op(use_case, "refresh", "raw_data", make_raw_data, all_or_none=True)
     check_extract = check_op(use_case, "refresh", "raw_data", check_raw_data)
     touched = find_op(use_case, "refresh", "partitions", find_touched, "windows", "held")
     group = make_op(use_case, "refresh", "grouped_datasets", make_grouped_datasets)

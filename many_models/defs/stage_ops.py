@@ -28,11 +28,17 @@ Event = dg.DagsterEvent | dg.Output[Names]
 
 
 def make_op(
-    use_case: AnyUseCase, job: str, asset: str, make: Callable[..., Made]
+    use_case: AnyUseCase,
+    job: str,
+    asset: str,
+    make: Callable[..., Made],
+    *,
+    all_or_none: bool = False,
 ) -> dg.OpDefinition:
     """Op that materializes the partitions that it is given, and passes their names on.
 
-    Those that fail go no further, and the op fails with their reasons once the others are told of.
+    Those that fail go no further, and the op fails with their reasons once the others are told of;
+    with ``all_or_none`` it passes on nothing then.
 
     ``make`` is the asset's function: use case, names, then ``run`` and the resources that it needs
     by their own names. Without names there is nothing to do.
@@ -53,6 +59,8 @@ def make_op(
             done: Made = make(use_case, names, **_offer(context, make))
             failed, step = done.failed, context.get_step_execution_context()
             yield from in_batches(step, materializations(key, names, done))
+        if failed and all_or_none:
+            raise PartitionsFailure(failed, {})
         yield dg.Output([name for name in names if name not in failed])
         if failed:
             raise PartitionsFailure(failed, {})

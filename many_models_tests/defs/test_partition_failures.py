@@ -7,9 +7,13 @@ import pytest
 import yaml
 
 from many_models import settings
-from many_models.core.errors import LakeError, PartitionsError
+from many_models.core.errors import LakeError, PartitionsError, SourceError
 from many_models.defs.launch import FailedCheck, Launcher
 from many_models.defs.partition_failures import attempt, attempt_each
+from many_models.defs.pipeline import build_many_models_defs
+from many_models.defs.resources import build_resources
+from many_models.defs.run_job import run_job
+from many_models.defs.selections import refresh_config
 from many_models_tests.defs.backfills import Backfills, backfill_instance
 from many_models_tests.defs.conftest import Platform, Shop, Statuses, read_statuses
 
@@ -78,14 +82,31 @@ def test_a_scattered_retraining_goes_on_without_the_partition_that_fails(
     assert run.status == dg.DagsterRunStatus.FAILURE
 
 
-def test_a_window_that_fails_leaves_the_other_windows(
+def test_a_window_that_fails_leaves_the_other_windows_and_nothing_is_trained_without_it(
     home: Path, shop: Shop, instance: dg.DagsterInstance, platform: Platform
 ) -> None:
     shop.execute("UPDATE sales SET sold = 'many' WHERE date = '2024-02-07'")
-    failed = Launcher(shop.use_case(), instance).ingest()
-    assert [(check.name, check.partition) for check in failed] == [("raw_data", "2024-02-01")]
+    with pytest.raises(SourceError, match=r"1 of 3 windows.*that of 2024-02-01: .*many"):
+        Launcher(shop.use_case(), instance).run()
     made = instance.get_materialized_partitions(dg.AssetKey(["sales", "raw_data"]))
     assert made == {"2024-01-01", "2024-03-01"}
+    assert platform.trained == []
+
+
+def test_a_refresh_groups_nothing_without_one_of_its_windows(
+    home: Path, shop: Shop, instance: dg.DagsterInstance, platform: Platform
+) -> None:
+    shop.execute("UPDATE sales SET sold = 'many' WHERE date = '2024-02-07'")
+    definitions = dg.Definitions.merge(
+        build_many_models_defs(shop.use_case()), dg.Definitions(resources=build_resources())
+    )
+    config = refresh_config(shop.use_case(), ["2024-02-01", "2024-03-01"])
+    ended = run_job(definitions.resolve_job_def("sales_refresh"), instance, {}, config)
+    (failure,) = ended.failures.values()
+    assert failure.reasons.keys() == {"2024-02-01"}
+    assert [event.partition for event in ended.events if event.is_step_materialization] == [
+        "2024-03-01"
+    ]
 
 
 def test_backfills_scattered_resumed_and_of_all_partitions(
