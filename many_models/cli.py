@@ -26,6 +26,7 @@ from many_models.cli_gc import gc
 from many_models.cli_mlflow import mlflow
 from many_models.cli_new import new
 from many_models.cli_retraining import retraining
+from many_models.cli_serve import serve
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
 from many_models.core.use_case import AnyUseCase
@@ -58,7 +59,7 @@ def main() -> None:
     settings.fill_environment(os.environ)
 
 
-for command in (new, models, history, explain, rollback, retraining, gc, mlflow):
+for command in (new, models, history, explain, rollback, retraining, gc, mlflow, serve):
     main.add_command(command)
 
 

@@ -39,6 +39,10 @@ class StoreError(ManyModelsError):
     """The result store cannot be reached or refuses a write."""
 
 
+class RequestError(ManyModelsError):
+    """A request for predictions cannot be answered as it is: what is wrong with its rows."""
+
+
 class PrerequisiteError(ManyModelsError):
     """The machine lacks something the platform needs, such as Java."""
 

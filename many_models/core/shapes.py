@@ -15,11 +15,13 @@ import pandas as pd
 import pyarrow as pa
 
 from many_models.core.cost import Allowance
-from many_models.core.forecast import ledger, metrics, model, scoring, training
+from many_models.core.forecast import ledger, metrics, model, online, scoring, training
+from many_models.core.online import OnlineShape
 from many_models.core.scoring import Champion
 from many_models.core.tabular import ledger as tabular_ledger
 from many_models.core.tabular import metrics as tabular_metrics
 from many_models.core.tabular import model as tabular_model
+from many_models.core.tabular import online as tabular_online
 from many_models.core.tabular import scoring as tabular_scoring
 from many_models.core.tabular import training as tabular_training
 from many_models.core.use_case import AnyUseCase, ProblemName
@@ -73,6 +75,7 @@ class Shape:
     scoring_schema: Callable[[Any], pa.Schema]
     make_specimen: Callable[[Any], Model]
     load_model: Callable[[bytes], Model]
+    online: Callable[[Any], OnlineShape]
     figures: Callable[[Any], tuple[str, ...]]
     parameters: tuple[str, ...]
     judged_on: tuple[str, ...]
@@ -92,6 +95,7 @@ def _tabular(figures: tuple[str, ...]) -> Shape:
         scoring_schema=tabular_scoring.scoring_schema,
         make_specimen=tabular_model.make_specimen,
         load_model=tabular_model.load_model,
+        online=tabular_online.online_shape,
         figures=lambda _: (*figures, *(f"baseline_{name}" for name in figures)),
         parameters=("candidate", "observations", "holdout_rows"),
         judged_on=("holdout_digest",),
@@ -107,6 +111,7 @@ _SHAPES: Mapping[ProblemName, Shape] = {
         scoring_schema=scoring.scoring_schema,
         make_specimen=model.make_specimen,
         load_model=model.load_model,
+        online=online.online_shape,
         figures=lambda use_case: (*use_case.validation.coverage_columns, *metrics.METRICS),
         parameters=("candidate", "observations", "folds"),
         judged_on=("evaluated_from", "trained_through"),

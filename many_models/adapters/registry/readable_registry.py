@@ -20,6 +20,7 @@ from many_models.adapters.registry.connection import (
     unreachable,
     with_driver,
 )
+from many_models.adapters.registry.database import RegistryDatabase
 from many_models.adapters.registry.model_artifact import PAYLOAD_FILE, PayloadError, load_files
 from many_models.adapters.registry.orphan_packs import packs_in_use
 from many_models.adapters.registry.reader import Details, ModelReader
@@ -143,6 +144,11 @@ class ReadableRegistry:
             key_tags=tuple(sorted(version.tags.keys() & details.model_tags)),
             files=files,
         )
+
+    @property
+    def database(self) -> RegistryDatabase | None:
+        """The registry's database, where it is one whose tables we know."""
+        return self._database.database
 
     def is_set_up(self) -> bool:
         """Whether anybody has written to the registry; asked anew until somebody has."""

@@ -61,15 +61,25 @@ class ForecastModel:
                 horizon, or a known feature is not a number.
         """
         ahead = self._periods_ahead(rows)
-        panel = self._panel(rows, ahead)
+        future = np.full((self.spec.horizon, len(self.spec.known)), np.nan)
+        for column, name in enumerate(self.spec.known):
+            future[ahead - 1, column] = _numbers(rows[name], name)
+        found = self.forecast(future, self.halfwidths, self.floor)
+        names = ("prediction", *bound_columns(self.levels[1:]))
+        columns = dict(zip(names, found, strict=True))
+        return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
+
+    def forecast(self, future: Floats, halfwidths: Floats, floor: float | None) -> Floats:
+        """Prediction, then the lower and upper bound for each of ``halfwidths``: (1 + 2 L, H).
+
+        ``future`` (H, K) are the known features of the horizon, NaN for what nobody told.
+        """
+        panel = self._panel(future)
         x = build_features(panel, self.spec)[-self.spec.horizon :]
         season = self.spec.frequency.season
         naive = seasonal_naive(panel, np.array([self.origin]), self.spec.horizon, season)[0, 0]
         outlook = Outlook(x, naive, self.target, self.origin)
-        found = forecast_with_intervals(self.fitted, outlook, self.halfwidths, self.floor)
-        names = ("prediction", *bound_columns(self.levels[1:]))
-        columns = dict(zip(names, found, strict=True))
-        return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
+        return forecast_with_intervals(self.fitted, outlook, halfwidths, floor)
 
     def example(self, count: int = 3) -> pd.DataFrame:
         """Rows that ``predict`` accepts: the periods after the origin, known features at zero."""
@@ -108,11 +118,8 @@ class ForecastModel:
             raise ValueError(f"{self.time_column} {twice} occurs twice; give one row for each time")
         return ahead
 
-    def _panel(self, rows: pd.DataFrame, ahead: Ints) -> Panel:
-        horizon, width = self.spec.horizon, len(self.spec.known)
-        future = np.full((horizon, width), np.nan)
-        for column, name in enumerate(self.spec.known):
-            future[ahead - 1, column] = _numbers(rows[name], name)
+    def _panel(self, future: Floats) -> Panel:
+        horizon = self.spec.horizon
         known = np.vstack([np.tile(self.last_known, (len(self.target), 1)), future])
         ends = np.array([0, len(known)])
         for column, fill in enumerate(self.known_fill):

@@ -24,7 +24,11 @@ from many_models.core.forecast.candidates.port import FittedCandidate, Outlook
 from many_models.core.forecast.dataset import Dataset, read_dataset
 from many_models.core.forecast.features import FeatureSpec, build_features, seasonal_naive
 from many_models.core.forecast.intervals import calibrate
-from many_models.core.forecast.model import forecast_with_intervals, load_model
+from many_models.core.forecast.model import (
+    ForecastModel,
+    forecast_with_intervals,
+    load_model,
+)
 from many_models.core.forecast.panel import Panel, build_panel, first_observed
 from many_models.core.forecast.pooled.stand_in import PooledStandIn
 from many_models.core.forecast.use_case import BASELINE, POOLED, UseCase
@@ -97,6 +101,22 @@ def score_shard(
         lambda _, error: _unserved(Problem("scoring_error", f"{type(error).__name__}: {error}")),
     )
     return _tables(dataset, scores, use_case, partition, period)
+
+
+def load_champion(champion: Champion, key: tuple[str, ...], use_case: UseCase) -> ForecastModel:
+    """The model of a group that is in production.
+
+    Raises:
+        ValueError: it cannot be read, or is no model of this group as the use case has it now.
+    """
+    if champion.payload is None:
+        raise ValueError(champion.error)
+    model = load_model(champion.payload)
+    if model.spec != FeatureSpec.of(use_case):
+        raise ValueError("its features or its horizon are not the use case's; train it again")
+    if model.key != key:
+        raise ValueError(f"it is the model of another group, {model.key}; train it again")
+    return model
 
 
 def _unserved(problem: Problem) -> GroupScore:
@@ -199,13 +219,7 @@ class _Scorer:
         return self.stand_in.forecast(self.dataset, self.groups, self.panel, self.features)
 
     def _serve_model(self, index: int, champion: Champion) -> GroupScore:
-        if champion.payload is None:
-            raise ValueError(champion.error)
-        model = load_model(champion.payload)
-        if model.spec != FeatureSpec.of(self.use_case):
-            raise ValueError("its features or its horizon are not the use case's; train it again")
-        if model.key != self.dataset.keys[self.groups[index]]:
-            raise ValueError(f"it is the model of another group, {model.key}; train it again")
+        model = load_champion(champion, self.dataset.keys[self.groups[index]], self.use_case)
         if model.origin > self.origin:
             raise ValueError("it has seen data after this forecast origin")
         halfwidths = model.halfwidths_at(self.use_case.validation.all_levels)

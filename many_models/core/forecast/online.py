@@ -1,0 +1,271 @@
+"""Online forecasts: a row is a time of one group, with the features that are known of it.
+
+A champion forecasts from the last period that it has seen, out of what it carries. Where no known
+features enter, its forecast is the same for every request: then that is all that is kept of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from many_models.core.arrays import Floats, Ints
+from many_models.core.errors import RequestError
+from many_models.core.failure import Problem
+from many_models.core.forecast.model import ForecastModel
+from many_models.core.forecast.scoring import load_champion, score_shard
+from many_models.core.forecast.use_case import UseCase
+from many_models.core.frequency import Frequency
+from many_models.core.lake_schema import raw_columns
+from many_models.core.online import (
+    BYTES_A_PAYLOAD_BYTE,
+    Answer,
+    Columns,
+    GroupHistory,
+    Key,
+    OnlineShape,
+    as_iso,
+    column,
+    find_groups,
+    numbers,
+    shortened,
+)
+from many_models.core.scoring import Champion
+
+OUT_OF_REACH = "time_out_of_reach"
+_OBJECTS = 2_000  # bytes of the Python objects around a model's arrays, about
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Rows (N) of a request: ``periods`` (N) and the known features ``known`` (N, K)."""
+
+    periods: Ints
+    known: Floats
+
+
+def read_wanted(columns: Columns, use_case: UseCase) -> Wanted:
+    """Rows with the keys, the time column and the known features (null: as the use case fills).
+
+    Raises:
+        RequestError: a column is missing, a time is off the grid or occurs twice in a group, or a
+            known feature is not a number.
+    """
+    times = _times(columns, use_case.time.column)
+    periods = use_case.frequency.to_period(times)
+    if (off := use_case.frequency.to_time(periods) != times).any():
+        raise RequestError(
+            f"{use_case.time.column} {times[off][0]} is not on the grid of frequency "
+            f"{use_case.time.frequency!r}"
+        )
+    for key, rows in find_groups(columns, use_case).items():
+        if len(rows) > 1 and len(set(periods[rows].tolist())) < len(rows):
+            raise RequestError(
+                f"a {use_case.time.column} of {key} occurs twice; give one row for each time"
+            )
+    known = [numbers(columns, name) for name in use_case.features.known_names]
+    return Wanted(periods, np.column_stack(known) if known else np.empty((len(times), 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyForecast:
+    """One group's champion; ``whole`` (1 + 2 L, H) is its forecast where ``model`` is not kept."""
+
+    champion: Champion
+    candidate: str
+    use_case: UseCase
+    origin: int
+    size: int
+    model: ForecastModel | None
+    whole: Floats | None
+
+    def answer(self, wanted: Wanted, rows: Ints) -> Answer | Problem:
+        """Forecasts of these rows, or that a time lies outside of the horizon."""
+        ahead = wanted.periods[rows] - self.origin
+        if problem := _out_of_reach(ahead, self.origin, self.use_case):
+            return problem
+        found = self.whole
+        if found is None:
+            future = np.full((self.use_case.horizon, wanted.known.shape[1]), np.nan)
+            future[ahead - 1] = wanted.known[rows]
+            found = _forecast(self._kept, future, self.use_case)
+        return Answer(
+            source="model",
+            candidate=self.candidate,
+            champion=self.champion,
+            problem=None,
+            origin=_time(self.origin, self.use_case.frequency),
+            columns=_named(found[:, ahead - 1], self.use_case),
+        )
+
+    def describe(self) -> dict[str, object]:
+        """The times that it forecasts, and the features that it is told."""
+        first, last = _reach(self.origin, self.use_case)
+        return {
+            "candidate": self.candidate,
+            "origin": as_iso(_time(self.origin, self.use_case.frequency)),
+            "from": as_iso(first),
+            "to": as_iso(last),
+            "frequency": self.use_case.time.frequency,
+            "columns": [
+                *self.use_case.keys,
+                self.use_case.time.column,
+                *self.use_case.features.known_names,
+            ],
+        }
+
+    @property
+    def _kept(self) -> ForecastModel:
+        assert self.model is not None  # there is a model, or its whole forecast
+        return self.model
+
+
+def make_ready(champion: Champion, key: Key, use_case: UseCase) -> ReadyForecast:
+    """What answers for ``champion``, the model of the group ``key``.
+
+    Raises:
+        ValueError: it is no model of this group as the use case has it now.
+    """
+    model = load_champion(champion, key, use_case)
+    payload = len(champion.payload or b"")
+    named = Champion(champion.name, champion.version, None)
+    nothing = np.full((use_case.horizon, len(model.spec.known)), np.nan)
+    whole = _forecast(model, nothing, use_case)  # parses the trees, too, so that answers are quick
+    alone = not model.spec.known
+    return ReadyForecast(
+        champion=named,
+        candidate=model.candidate,
+        use_case=use_case,
+        origin=model.origin,
+        size=_OBJECTS + (whole.nbytes if alone else payload * BYTES_A_PAYLOAD_BYTE),
+        model=None if alone else model,
+        whole=whole if alone else None,
+    )
+
+
+def score_history(
+    history: GroupHistory,
+    wanted: Wanted,
+    rows: Ints,
+    key: Key,
+    champions: Mapping[str, Champion],
+    use_case: UseCase,
+    partition: str,
+) -> Answer | Problem:
+    """What batch scoring says after the last time that was ingested, by ``score_shard`` itself."""
+    origin = int(use_case.frequency.to_period(np.array([history.data_through]))[0])
+    ahead = wanted.periods[rows] - origin
+    if problem := _out_of_reach(ahead, origin, use_case):
+        return problem
+    table = _with_wanted(history.rows, wanted, rows, key, use_case, origin)
+    predictions, ledger = score_shard(
+        table, champions, use_case, partition=partition, origin=history.data_through
+    )
+    row: dict[str, Any] = ledger.to_pylist()[0]
+    problem = Problem(row["reason"], row["error"]) if row["reason"] else None
+    if row["source"] == "none":
+        return problem or Problem("no_model", "nothing can forecast this group")
+    names = ("prediction", *use_case.validation.bound_columns)
+    found = np.stack([predictions[name].fill_null(math.nan).to_numpy() for name in names])
+    named = row["model_name"] and Champion(row["model_name"], row["model_version"], None)
+    return Answer(
+        source=row["source"],
+        candidate=row["candidate"],
+        champion=named or None,
+        problem=problem,
+        origin=_time(origin, use_case.frequency),
+        columns=_named(found[:, ahead - 1], use_case),
+    )
+
+
+def _with_wanted(
+    history: pa.Table, wanted: Wanted, rows: Ints, key: Key, use_case: UseCase, origin: int
+) -> pa.Table:
+    """The group's rows with those of the request in place of what was planned for their times."""
+    schema = raw_columns(use_case)
+    periods = wanted.periods[rows]
+    order = np.argsort(periods)
+    asked: dict[str, Any] = {
+        name: [value] * len(rows) for name, value in zip(use_case.keys, key, strict=True)
+    }
+    asked[use_case.time.column] = use_case.frequency.to_time(periods[order])
+    for place, name in enumerate(use_case.features.known_names):
+        asked[name] = pa.array(wanted.known[rows][order, place], from_pandas=True)
+    statics = {
+        name: [history[name][-1].as_py() if len(history) else None] * len(rows)
+        for name in use_case.features.static
+    }
+    asked = dict.fromkeys(schema.names, pa.nulls(len(rows))) | statics | asked
+    table = history.select(schema.names).cast(schema)
+    times = table[use_case.time.column]
+    same = pc.is_in(times, pa.array(asked[use_case.time.column], times.type))
+    added = pa.table([pa.array(asked[f.name], f.type) for f in schema], schema=schema)
+    both = pa.concat_tables([table.filter(pc.invert(same)), added])
+    return both.sort_by(use_case.time.column)
+
+
+def _forecast(model: ForecastModel, future: Floats, use_case: UseCase) -> Floats:
+    halfwidths = model.halfwidths_at(use_case.validation.all_levels)
+    return model.forecast(future, halfwidths, use_case.prediction_floor)
+
+
+def _named(found: Floats, use_case: UseCase) -> dict[str, Floats]:
+    return dict(zip(("prediction", *use_case.validation.bound_columns), found, strict=True))
+
+
+def _out_of_reach(ahead: Ints, origin: int, use_case: UseCase) -> Problem | None:
+    outside = (ahead < 1) | (ahead > use_case.horizon)
+    if not outside.any():
+        return None
+    first, last = _reach(origin, use_case)
+    time = _time(int(ahead[outside][0]) + origin, use_case.frequency)
+    return Problem(
+        OUT_OF_REACH,
+        f"{as_iso(time)} cannot be forecast: times go from {as_iso(first)} to {as_iso(last)}",
+    )
+
+
+def _reach(origin: int, use_case: UseCase) -> tuple[np.datetime64, np.datetime64]:
+    first, last = use_case.frequency.to_time(np.array([1, use_case.horizon]) + origin)
+    return first, last
+
+
+def _time(period: int, frequency: Frequency) -> np.datetime64:
+    moment: np.datetime64 = frequency.to_time(np.array([period]))[0]
+    return moment
+
+
+def _times(columns: Columns, name: str) -> Any:
+    moments = []
+    for row, value in enumerate(column(columns, name)):
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise RequestError(
+                f"{name} of row {row} is {shortened(value)}; write a time such as 2024-12-31 or "
+                "2024-12-31T18:00:00"
+            ) from None
+        if moment.tzinfo is not None:
+            raise RequestError(
+                f"{name} of row {row} has a time zone, {moment.tzinfo}; leave it away"
+            )
+        moments.append(moment)
+    return np.array(moments, dtype="datetime64[us]")
+
+
+def online_shape(use_case: UseCase) -> OnlineShape:
+    """How forecasts are answered."""
+    return OnlineShape(
+        read_wanted,
+        make_ready,
+        score_history,
+        row_columns=(use_case.time.column,),
+        predicted=("prediction", *use_case.validation.bound_columns),
+    )
