@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from many_models import settings
 from many_models.cli_use_case import UseCaseFile
@@ -89,14 +90,18 @@ def serve(
             "none (on loopback)"
         )
     pins = _keys(pinned, found)
-    asked = ServingSettings(
-        use_case=str(path),
-        cache_mb=cache_mb / workers,
-        warm=(*pins, *_keys(warm, found)),
-        pinned=pins,
-        open_to_all=no_auth,
-        **chosen,
-    )
+    try:
+        asked = ServingSettings(
+            use_case=str(path),
+            cache_mb=cache_mb / workers,
+            warm=(*pins, *_keys(warm, found)),
+            pinned=pins,
+            open_to_all=no_auth,
+            **chosen,
+        )
+    except ValidationError as error:
+        told = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+        raise click.UsageError(told) from error
     _require_free(host, port)
     os.environ[SETTINGS] = asked.model_dump_json()
     _run(host, port, workers, asked.timeout_seconds)

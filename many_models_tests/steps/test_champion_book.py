@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from many_models.core.champion_index import ChampionChanges, IndexedChampion
+from many_models.core.errors import RegistryError
+from many_models.steps.champion_book import ChampionBook
+
+
+@dataclass
+class FakeRegistry:
+    """Champions by key, and whether they can be read; counts the feeds that were opened."""
+
+    champions: dict[str, int] = field(default_factory=dict)
+    away: bool = False
+    opened: int = 0
+    polled: threading.Event = field(default_factory=threading.Event)
+
+    def open(self) -> FakeRegistry:
+        self.opened += 1
+        return self
+
+    def poll(self, known: Mapping[str, int]) -> ChampionChanges:
+        self.polled.set()
+        if self.away:
+            raise RegistryError("nothing answers")
+        new = {k: v for k, v in self.champions.items() if known.get(k) != v}
+        return ChampionChanges(
+            tuple(IndexedChampion(k, v, f"item={k}", "p", k, "ab") for k, v in new.items()),
+            tuple(known.keys() - self.champions.keys()),
+        )
+
+
+def test_the_index_follows_the_registry() -> None:
+    registry = FakeRegistry({"a": 1})
+    seen: list[int] = []
+    book = ChampionBook(registry.open, on_change=lambda index: seen.append(len(index)))
+    assert book.refresh()
+    registry.champions = {"b": 1, "a": 2}
+    assert book.refresh()
+    assert book.refresh()
+    assert book.index.versions() == {"a": 2, "b": 1}
+    assert seen == [1, 2]
+    assert registry.opened == 1
+    assert (book.status().champions, book.status().changed, book.status().error) == (2, 3, None)
+
+
+def test_what_is_known_stays_known_while_the_registry_is_away() -> None:
+    registry = FakeRegistry({"a": 1})
+    book = ChampionBook(registry.open)
+    book.refresh()
+    registry.away = True
+    assert not book.refresh()
+    assert book.index.versions() == {"a": 1}
+    assert book.status().error == "nothing answers"
+    assert book.status().seen_at is not None
+    registry.away, registry.champions = False, {"a": 2}
+    assert book.refresh()
+    assert book.index.versions() == {"a": 2}
+    assert (registry.opened, book.status().error) == (2, None)
+
+
+def test_a_registry_that_is_away_at_the_start_is_found_later() -> None:
+    registry = FakeRegistry({"a": 1}, away=True)
+    book = ChampionBook(registry.open, refresh_seconds=0.001)
+    book.start()
+    try:
+        assert book.status().seen_at is None
+        registry.away = False
+        while not book.index.by_key:
+            assert registry.polled.wait(10)
+    finally:
+        book.stop()
+    registry.polled.clear()
+    assert not registry.polled.wait(0.05)  # nobody looks any more
+
+
+def test_an_error_that_nobody_expected_stops_nothing() -> None:
+    def broken() -> FakeRegistry:
+        raise ZeroDivisionError
+
+    book = ChampionBook(broken)
+    assert not book.refresh()
+    assert book.status().error is not None
