@@ -182,6 +182,22 @@ def numbers(columns: Columns, name: str) -> Floats:
     return found
 
 
+def labels(columns: Columns, name: str) -> list[str | None]:
+    """One column of texts or whole numbers, as text; null is None.
+
+    Raises:
+        RequestError: it is missing, or holds something else.
+    """
+    found: list[str | None] = []
+    for value in column(columns, name):
+        if isinstance(value, bool) or not isinstance(value, str | int | None):
+            raise RequestError(
+                f"column {name!r} holds {shortened(value)}; write text or a whole number, or null"
+            )
+        found.append(None if value is None else _as_text(value, name))
+    return found
+
+
 def _key_texts(columns: Columns, name: str) -> list[str]:
     texts = []
     for row, value in enumerate(column(columns, name)):
@@ -190,20 +206,15 @@ def _key_texts(columns: Columns, name: str) -> list[str]:
                 f"key column {name!r} of row {row} is {shortened(value)}; a key is text or a whole "
                 "number"
             )
-        texts.append(as_text(value, name))
+        texts.append(_as_text(value, name))
     return texts
 
 
-def as_text(value: str | int, name: str) -> str:
-    """A text, or a whole number as text.
-
-    Raises:
-        RequestError: it holds half a character (a lone surrogate), which no text does.
-    """
+def _as_text(value: str | int, name: str) -> str:
     text = str(value)
     try:
         text.encode()
-    except UnicodeEncodeError:
+    except UnicodeEncodeError:  # half a character, a lone surrogate
         raise RequestError(f"column {name!r} holds {shortened(value)}, which is no text") from None
     return text
 

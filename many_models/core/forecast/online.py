@@ -7,7 +7,7 @@ features enter, its forecast is the same for every request: then that is all tha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ from many_models.core.online import (
     as_iso,
     column,
     find_groups,
+    labels,
     numbers,
     shortened,
 )
@@ -45,14 +46,20 @@ _OBJECTS = 2_000  # bytes of the Python objects around a model's arrays, about
 
 @dataclass(frozen=True)
 class Wanted:
-    """Rows (N) of a request: ``periods`` (N) and the known features ``known`` (N, K)."""
+    """Rows (N) of a request: ``periods`` (N) and the known features ``known`` (N, K).
+
+    ``statics`` are the static features that were given, by name, N of each.
+    """
 
     periods: Ints
     known: Floats
+    statics: Mapping[str, Sequence[str | None]]
 
 
 def read_wanted(columns: Columns, use_case: UseCase) -> Wanted:
     """Rows with the keys, the time column and the known features (null: as the use case fills).
+
+    Static features may be there as well; those of a group that the lake knows are the lake's.
 
     Raises:
         RequestError: a column is missing, a time is off the grid or occurs twice in a group, or a
@@ -71,7 +78,8 @@ def read_wanted(columns: Columns, use_case: UseCase) -> Wanted:
                 f"a {use_case.time.column} of {key} occurs twice; give one row for each time"
             )
     known = [numbers(columns, name) for name in use_case.features.known_names]
-    return Wanted(periods, np.column_stack(known) if known else np.empty((len(times), 0)))
+    statics = {name: labels(columns, name) for name in use_case.features.static if name in columns}
+    return Wanted(periods, np.column_stack([*known, np.empty((len(times), 0))]), statics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +172,7 @@ def score_history(
     ahead = wanted.periods[rows] - origin
     if problem := _out_of_reach(ahead, origin, use_case):
         return problem
-    table = _with_wanted(history.rows, wanted, rows, key, use_case, origin)
+    table = _with_wanted(history.rows, wanted, rows, key, use_case)
     predictions, ledger = score_shard(
         table, champions, use_case, partition=partition, origin=history.data_through
     )
@@ -186,7 +194,7 @@ def score_history(
 
 
 def _with_wanted(
-    history: pa.Table, wanted: Wanted, rows: Ints, key: Key, use_case: UseCase, origin: int
+    history: pa.Table, wanted: Wanted, rows: Ints, key: Key, use_case: UseCase
 ) -> pa.Table:
     """The group's rows with those of the request in place of what was planned for their times."""
     schema = raw_columns(use_case)
@@ -198,10 +206,9 @@ def _with_wanted(
     asked[use_case.time.column] = use_case.frequency.to_time(periods[order])
     for place, name in enumerate(use_case.features.known_names):
         asked[name] = pa.array(wanted.known[rows][order, place], from_pandas=True)
-    statics = {
-        name: [history[name][-1].as_py() if len(history) else None] * len(rows)
-        for name in use_case.features.static
-    }
+    statics: dict[str, Any] = {n: [v[row] for row in rows] for n, v in wanted.statics.items()}
+    if len(history):
+        statics = {n: [history[n][-1].as_py()] * len(rows) for n in use_case.features.static}
     asked = dict.fromkeys(schema.names, pa.nulls(len(rows))) | statics | asked
     table = history.select(schema.names).cast(schema)
     times = table[use_case.time.column]

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from many_models.core.arrays import Ints
-from many_models.core.errors import RequestError
 from many_models.core.failure import Problem
 from many_models.core.keys import group_key
 from many_models.core.online import (
@@ -20,10 +19,8 @@ from many_models.core.online import (
     Key,
     OnlineShape,
     as_iso,
-    as_text,
-    column,
+    labels,
     numbers,
-    shortened,
 )
 from many_models.core.scoring import Champion
 from many_models.core.tabular.dataset import as_features, read_rows
@@ -41,10 +38,9 @@ def read_wanted(columns: Columns, use_case: TabularUseCase) -> pd.DataFrame:
     """
     found: dict[str, object] = {n: numbers(columns, n) for n in use_case.features.numeric}
     for name in use_case.features.categorical:
-        labels = [_label(value, name) for value in column(columns, name)]
-        found[name] = pd.Series(labels, dtype=object)
-    for value in columns.get(use_case.row_id, ()):  # which comes back as it is
-        _label(value, use_case.row_id)
+        found[name] = pd.Series(labels(columns, name), dtype=object)
+    if use_case.row_id in columns:  # which comes back as it is
+        labels(columns, use_case.row_id)
     numeric, categorical = use_case.features.numeric, use_case.features.categorical
     return as_features(pd.DataFrame(found), numeric, categorical)
 
@@ -136,16 +132,6 @@ def _answer(
 def _day(model: TabularModel, use_case: TabularUseCase) -> np.datetime64:
     moment: np.datetime64 = use_case.frequency.to_time(np.array([model.origin]))[0]
     return moment
-
-
-def _label(value: object, name: str) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise RequestError(
-            f"column {name!r} holds {shortened(value)}; write text or a whole number, or null"
-        )
-    return as_text(value, name)
 
 
 def online_shape(use_case: TabularUseCase) -> OnlineShape:

@@ -12,6 +12,7 @@ from many_models.core.errors import RequestError
 from many_models.core.failure import Problem
 from many_models.core.forecast.online import (
     OUT_OF_REACH,
+    _with_wanted,
     make_ready,
     read_wanted,
     score_history,
@@ -139,6 +140,21 @@ def test_what_nobody_knows_is_forecast_by_nobody_and_says_so() -> None:
     found = score_history(nothing, wanted, np.array([0]), ("9", "new"), {}, WITHOUT, "9")
     assert isinstance(found, Problem)
     assert found.reason == "no_observations"
+
+
+def test_a_new_groups_static_features_may_be_told_but_the_lake_knows_better() -> None:
+    use_case = make_use_case(features={"static": ["region"]})
+    columns = {"store": ["9"], "item": ["new"], "date": ["2024-05-01"], "region": ["north"]}
+    wanted = read_wanted(columns, use_case)
+    there = {("9", "new"): series_with("south")}
+    for known, region in (({}, "north"), (there, "south")):
+        history = make_shard(use_case, known)
+        table = _with_wanted(history, wanted, np.array([0]), ("9", "new"), use_case)
+        assert set(table["region"].to_pylist()) == {region}
+
+
+def series_with(region: str) -> Columns:
+    return make_series(WITHOUT, "2024-01-01", [1.0, 2.0], region=[region] * 2)
 
 
 @pytest.mark.parametrize("date", ["2024-04-29", "2024-05-07", "1901-01-01"])
