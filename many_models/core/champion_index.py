@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class ChampionIndex:
         yield from self.by_key.values()
         yield from self.pooled.values()
 
-    def versions(self) -> dict[str, int]:
+    @cached_property
+    def versions(self) -> Mapping[str, int]:
         """Version by registered name."""
         return {champion.name: champion.version for champion in self.champions()}
 

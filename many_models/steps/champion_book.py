@@ -110,7 +110,7 @@ class ChampionBook:
     def _look(self) -> None:
         if self._feed is None:
             self._feed = self._open_feed()
-        changes = self._feed.poll(self._index.versions() if len(self._index) else {})
+        changes = self._feed.poll(self._index.versions)
         if not changes:
             return
         self._index = self._index.with_changes(changes)

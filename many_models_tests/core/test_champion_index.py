@@ -15,7 +15,7 @@ def test_champions_are_found_by_key_and_pooled_models_by_partition() -> None:
     )
     assert found.by_key == {"item=a": champion("a", key="item=a")}
     assert found.pooled == {"q": champion("a~pooled", partition="q")}
-    assert found.versions() == {"a": 1, "a~pooled": 1}
+    assert found.versions == {"a": 1, "a~pooled": 1}
 
 
 def test_changes_replace_and_remove_and_leave_the_index_before_as_it_was() -> None:
@@ -23,8 +23,8 @@ def test_changes_replace_and_remove_and_leave_the_index_before_as_it_was() -> No
         ChampionChanges(tuple(champion(name, key=f"item={name}") for name in "abc"))
     )
     after = before.with_changes(ChampionChanges((champion("a", 2, "item=a"),), ("b",)))
-    assert after.versions() == {"a": 2, "c": 1}
-    assert before.versions() == {"a": 1, "b": 1, "c": 1}
+    assert after.versions == {"a": 2, "c": 1}
+    assert before.versions == {"a": 1, "b": 1, "c": 1}
 
 
 def test_a_model_whose_key_changes_is_found_by_the_new_one_alone() -> None:

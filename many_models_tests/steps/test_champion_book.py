@@ -41,7 +41,7 @@ def test_the_index_follows_the_registry() -> None:
     registry.champions = {"b": 1, "a": 2}
     assert book.refresh()
     assert book.refresh()
-    assert book.index.versions() == {"a": 2, "b": 1}
+    assert book.index.versions == {"a": 2, "b": 1}
     assert seen == [1, 2]
     assert registry.opened == 1
     assert (book.status().champions, book.status().changed, book.status().error) == (2, 3, None)
@@ -53,12 +53,12 @@ def test_what_is_known_stays_known_while_the_registry_is_away() -> None:
     book.refresh()
     registry.away = True
     assert not book.refresh()
-    assert book.index.versions() == {"a": 1}
+    assert book.index.versions == {"a": 1}
     assert book.status().error == "nothing answers"
     assert book.status().seen_at is not None
     registry.away, registry.champions = False, {"a": 2}
     assert book.refresh()
-    assert book.index.versions() == {"a": 2}
+    assert book.index.versions == {"a": 2}
     assert (registry.opened, book.status().error) == (2, None)
 
 

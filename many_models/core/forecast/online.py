@@ -142,19 +142,19 @@ def make_ready(champion: Champion, key: Key, use_case: UseCase) -> ReadyForecast
         ValueError: it is no model of this group as the use case has it now.
     """
     model = load_champion(champion, key, use_case)
-    payload = len(champion.payload or b"")
     named = Champion(champion.name, champion.version, None)
-    nothing = np.full((use_case.horizon, len(model.spec.known)), np.nan)
-    whole = _forecast(model, nothing, use_case)  # parses the trees, too, so that answers are quick
     alone = not model.spec.known
+    nothing = np.empty((use_case.horizon, 0))
+    whole = _forecast(model, nothing, use_case) if alone else None
+    kept = len(champion.payload or b"") * BYTES_A_PAYLOAD_BYTE if whole is None else whole.nbytes
     return ReadyForecast(
         champion=named,
         candidate=model.candidate,
         use_case=use_case,
         origin=model.origin,
-        size=_OBJECTS + (whole.nbytes if alone else payload * BYTES_A_PAYLOAD_BYTE),
+        size=_OBJECTS + kept,
         model=None if alone else model,
-        whole=whole if alone else None,
+        whole=whole,
     )
 
 
