@@ -17,7 +17,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from many_models import __version__
@@ -155,7 +155,7 @@ def _add_models(app: FastAPI, service: Service, gate: Gate) -> None:
 
 
 def _add_operations(app: FastAPI, service: Service, counts: RequestCounts, gate: Gate) -> None:
-    @app.get("/ping")
+    @app.get("/ping", response_class=PlainTextResponse)
     async def ping() -> Response:
         """Whether the process answers."""
         return Response("\n", media_type="text/plain")
@@ -166,12 +166,12 @@ def _add_operations(app: FastAPI, service: Service, counts: RequestCounts, gate:
         found = service.health()
         return JSONResponse(dict(found), 503 if found["status"] == "starting" else 200)
 
-    @app.get("/version")
+    @app.get("/version", response_class=PlainTextResponse)
     async def version() -> Response:
         """The version of Many Models."""
         return Response(__version__, media_type="text/plain")
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Metrics of the worker that answers, for Prometheus."""
         own = [

@@ -7,6 +7,7 @@ Pure: bytes in, columns out. ``dataframe_split``, ``dataframe_records``, and ``i
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -68,8 +69,8 @@ def _read(body: Mapping[str, Any]) -> Columns:
         raise RequestError(f"give exactly one of {', '.join(FORMATS)}, not {given or 'none'}")
     if unknown := body.keys() - {*given, "params"}:
         raise RequestError(f"{sorted(unknown)[0]!r} is unknown beside {given[0]}")
-    if body.get("params"):
-        raise RequestError(f"params {sorted(body['params'])} are unknown; there are none")
+    if body.get("params") not in (None, {}):
+        raise RequestError(f"params {reprlib.repr(body['params'])} are unknown; there are none")
     return _READERS[given[0]](body[given[0]], given[0])
 
 

@@ -45,6 +45,7 @@ def test_what_a_record_leaves_out_is_null() -> None:
         ({"inputs": COLUMNS, "instances": RECORDS}, "exactly one of"),
         ({"inputs": COLUMNS, "extra": 1}, "'extra' is unknown"),
         ({"inputs": COLUMNS, "params": {"a": 1}}, "params"),
+        ({"inputs": COLUMNS, "params": 1}, "params"),
         ({"dataframe_split": {"columns": ["a"]}}, "columns and data"),
         ({"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}}, "a column twice"),
         ({"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}, "row 0"),
