@@ -43,6 +43,10 @@ class RequestError(ManyModelsError):
     """A request for predictions cannot be answered as it is: what is wrong with its rows."""
 
 
+class NotReadyError(ManyModelsError):
+    """A service cannot say yet what it is asked: it has not seen the registry since it started."""
+
+
 class PrerequisiteError(ManyModelsError):
     """The machine lacks something the platform needs, such as Java."""
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from many_models.adapters.registry.champion_feed import ChampionFeed
 from many_models.core.champion_index import ChampionIndex
-from many_models.core.errors import RegistryError
+from many_models.core.errors import NotReadyError, RegistryError
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,13 @@ class ChampionBook:
 
     @property
     def index(self) -> ChampionIndex:
-        """The champions as of the last look."""
+        """The champions as of the last look.
+
+        Raises:
+            NotReadyError: there was none; nobody knows then who has no champion.
+        """
+        if self._seen is None:
+            raise NotReadyError("the registry has not answered since the service started")
         return self._index
 
     def start(self) -> None:

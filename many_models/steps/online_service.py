@@ -31,8 +31,10 @@ class OnlineService:
         self._listed: tuple[ChampionIndex, list[str]] = (ChampionIndex(), [])
 
     def start(self) -> None:
-        """Read the champions, and load those that are to be warm."""
+        """Read the champions, and load those that are to be warm, if the registry answers."""
         self._scorer.book.start()
+        if self._scorer.book.status().seen_at is None:
+            return
         keys = self._scorer.use_case.keys
         count = self._scorer.warm_up([parse_group_key(key, keys) for key in self._warm])
         if self._warm:

@@ -4,8 +4,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pytest
+
 from many_models.core.champion_index import ChampionChanges, IndexedChampion
-from many_models.core.errors import RegistryError
+from many_models.core.errors import NotReadyError, RegistryError
 from many_models.steps.champion_book import ChampionBook
 
 
@@ -68,9 +70,12 @@ def test_a_registry_that_is_away_at_the_start_is_found_later() -> None:
     book.start()
     try:
         assert book.status().seen_at is None
+        with pytest.raises(NotReadyError):
+            _ = book.index
         registry.away = False
-        while not book.index.by_key:
+        while book.status().seen_at is None:
             assert registry.polled.wait(10)
+        assert book.index.versions == {"a": 1}
     finally:
         book.stop()
     registry.polled.clear()

@@ -10,7 +10,7 @@ import pytest
 from many_models.adapters.registry.model_artifact import sha256
 from many_models.adapters.registry.packs import PackWriter
 from many_models.core.champion_index import IndexedChampion
-from many_models.core.errors import LakeError, RequestError
+from many_models.core.errors import LakeError, NotReadyError, RequestError
 from many_models.core.forecast.scoring import score_shard
 from many_models.core.forecast.training import train_shard
 from many_models.core.model_cache import ModelCache
@@ -211,6 +211,8 @@ def test_a_service_says_when_it_knows_nothing_yet_or_nothing_new(tmp_path: Path)
     service = OnlineService(OnlineScorer(USE_CASE, book, ModelCache(1 << 20)))
     book.refresh()
     assert (service.health()["status"], service.health()["champions"]) == ("starting", 0)
+    with pytest.raises(NotReadyError):  # and not the baseline for everybody
+        service.score(columns_of("a"))
     registry.away = False
     book.refresh()
     assert (service.health()["status"], service.health()["champions"]) == ("ok", 2)

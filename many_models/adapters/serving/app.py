@@ -35,12 +35,13 @@ from many_models.adapters.serving.protocol import (
     read_columns,
     write_predictions,
 )
-from many_models.core.errors import RequestError
+from many_models.core.errors import NotReadyError, RequestError
 from many_models.core.online import Columns, Scored
 
 logger = logging.getLogger(__name__)
 
 _MESSAGE_LENGTH = 1_000
+_NOT_READY_SECONDS = 5
 _NOT_SERVED = {"time_out_of_reach": (400, "BAD_REQUEST")}
 
 
@@ -215,6 +216,12 @@ def _add_error_handlers(app: FastAPI) -> None:
     async def overloaded(_: Request, error: OverloadError) -> Response:
         response = error_response(503, "TEMPORARILY_UNAVAILABLE", str(error))
         response.headers["Retry-After"] = str(error.retry_seconds)
+        return response
+
+    @app.exception_handler(NotReadyError)
+    async def not_ready(_: Request, error: NotReadyError) -> Response:
+        response = error_response(503, "TEMPORARILY_UNAVAILABLE", str(error))
+        response.headers["Retry-After"] = str(_NOT_READY_SECONDS)
         return response
 
     @app.exception_handler(DeadlineError)

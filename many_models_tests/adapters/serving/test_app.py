@@ -14,7 +14,7 @@ from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from many_models import __version__
 from many_models.adapters.serving.app import Limits, create_app
 from many_models.adapters.serving.exposition import Figure
-from many_models.core.errors import RequestError
+from many_models.core.errors import NotReadyError, RequestError
 from many_models.core.failure import Problem
 from many_models.core.online import Columns, Scored
 from many_models_tests.adapters.serving.running import Client, running
@@ -41,6 +41,8 @@ class DoublingService:
         assert self.go_on.wait(20)
         if "item" not in columns:
             raise RequestError("column 'item' is missing")
+        if columns["item"][0] == "early":
+            raise NotReadyError("the registry has not answered yet")
         if columns["item"][0] == "crash":
             raise OSError("/secret/path")
         items, xs = columns["item"], columns.get("x", [1.0] * len(columns["item"]))
@@ -123,6 +125,11 @@ def test_errors_are_json_and_tell_nothing_that_only_a_log_may(
     assert text in reply.json["message"]
     assert b"secret" not in reply.body
     assert b"Traceback" not in reply.body
+
+
+def test_who_comes_before_the_registry_is_told_to_come_again(client: Client) -> None:
+    reply = client.predict({"inputs": {"item": ["early"]}})
+    assert (reply.status, reply.headers["retry-after"]) == (503, "5")
 
 
 def test_a_body_of_unknown_length_is_cut_off_at_the_limit(client: Client) -> None:
