@@ -111,7 +111,10 @@ def test_a_worker_that_dies_is_replaced_and_all_end_when_told_to(home: Path) -> 
         assert process.wait(30) == 0
         assert _answers(client) is None
     finally:
-        process.kill()
+        if process.poll() is None:
+            for child in _children(process):
+                os.kill(child, signal.SIGKILL)
+            process.kill()
         process.wait()
 
 

@@ -1,11 +1,13 @@
 """The rows of single groups in the grouped datasets, for whoever scores one at a time.
 
 A shard is sorted by key and holds a hundred groups or so: it is read once, and kept as memory
-allows. A new commit is noticed within seconds.
+allows. A new commit is noticed within seconds. While the lake is away, what was read before stays
+in use.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +25,8 @@ from many_models.core.lake_schema import raw_columns
 from many_models.core.model_cache import Loaded, ModelCache
 from many_models.core.online import GroupHistory
 from many_models.core.use_case import AnyUseCase
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,9 @@ class GroupHistories:
         self._refresh_seconds = refresh_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._files: tuple[float, _Files] | None = None
+        self._looked: float | None = None
+        self._files: _Files | None = None
+        self._failure = ""
         self._shards: ModelCache[pa.Table] = ModelCache(bytes_max, clock=clock)
 
     def of(self, key: tuple[str, ...], partition: str) -> GroupHistory:
@@ -70,9 +76,16 @@ class GroupHistories:
     def _current_files(self) -> _Files:
         with self._lock:
             now = self._clock()
-            if self._files is None or now - self._files[0] > self._refresh_seconds:
-                self._files = now, self._list_files()
-            return self._files[1]
+            if self._looked is None or now - self._looked > self._refresh_seconds:
+                self._looked = now
+                try:
+                    self._files = self._list_files()
+                except (LakeError, OSError) as error:
+                    logger.warning("the lake cannot be read: %s", error)
+                    self._failure = str(error)
+            if self._files is None:
+                raise LakeError(self._failure)
+            return self._files
 
     def _list_files(self) -> _Files:
         snapshot = self._table.snapshot()

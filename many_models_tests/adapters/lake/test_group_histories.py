@@ -78,3 +78,30 @@ def test_new_data_is_seen_after_the_refresh_time(tmp_path: Path) -> None:
 def test_a_lake_without_datasets_is_an_error_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="grouped_datasets"):
         GroupHistories(USE_CASE, Lake(str(tmp_path))).of(("1", "a"), "1")
+
+
+def test_what_was_read_before_stays_in_use_while_the_lake_is_away(tmp_path: Path) -> None:
+    now = [0.0]
+    lake = Lake(str(tmp_path / "lake"))
+    commit(lake, 5.0, "2024-01-02 00:00:00")
+    histories = GroupHistories(USE_CASE, lake, clock=lambda: now[0])
+    histories.of(("1", "a"), "1")
+    (tmp_path / "lake").rename(tmp_path / "away")
+    now[0] = 100.0
+    assert sold(histories.of(("1", "b"), "1").rows) == [5.0, 6.0]
+    with pytest.raises(LakeError, match="cannot be read"):
+        histories.of(("1", "c"), "1")  # in a shard that was not read before
+
+
+def test_a_lake_that_is_away_is_not_asked_at_every_request(tmp_path: Path) -> None:
+    now = [0.0]
+    lake = Lake(str(tmp_path))
+    histories = GroupHistories(USE_CASE, lake, refresh_seconds=10, clock=lambda: now[0])
+    for moment in (0.0, 5.0):
+        now[0] = moment
+        with pytest.raises(LakeError):
+            histories.of(("1", "a"), "1")
+        if not moment:
+            commit(lake, 5.0, "2024-01-02 00:00:00")
+    now[0] = 11.0
+    assert len(histories.of(("1", "a"), "1").rows) == 2
