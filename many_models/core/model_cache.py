@@ -101,11 +101,6 @@ class ModelCache(Generic[Model]):
         self._load(key, stamp, load, mine)
         return mine.result()
 
-    def discard(self, key: str) -> None:
-        """Forget the model of ``key``, if there is one."""
-        with self._lock:
-            self._remove(key)
-
     def counts(self) -> CacheCounts:
         """A copy of the counts at this moment."""
         with self._lock:

@@ -48,11 +48,9 @@ class ChampionBook:
         open_feed: Callable[[], ChampionFeed],
         *,
         refresh_seconds: float = 2.0,
-        on_change: Callable[[ChampionIndex], None] = lambda _: None,
     ) -> None:
         self._open_feed = open_feed
         self._refresh_seconds = refresh_seconds
-        self._on_change = on_change
         self._feed: ChampionFeed | None = None
         self._index = ChampionIndex()
         self._looking = threading.Lock()
@@ -122,7 +120,6 @@ class ChampionBook:
         self._index = self._index.with_changes(changes)
         self._changed += len(changes.changed) + len(changes.gone)
         logger.info("%d champions are new, %d gone", len(changes.changed), len(changes.gone))
-        self._on_change(self._index)
 
     def _follow(self) -> None:
         pause = self._refresh_seconds

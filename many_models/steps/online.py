@@ -140,7 +140,8 @@ class OnlineScorer:
             found = self._shape.make_ready(self._read(champion), key, self.use_case)
             return Loaded(found, found.size)
 
-        return self.cache.get(champion.key or champion.name, champion.sha256, load)
+        stamp = champion.version, champion.sha256
+        return self.cache.get(champion.key or champion.name, stamp, load)
 
     def warm_up(self, keys: Sequence[Key]) -> int:
         """Load the models of these groups; returns how many could be."""

@@ -98,12 +98,3 @@ def test_a_failed_load_is_not_tried_again_before_its_time() -> None:
     now[0] = 6.0
     assert cache.get("a", 1, load("mended")) == "mended"
     assert cache.counts().failures == 1
-
-
-def test_a_discarded_model_is_gone() -> None:
-    cache: ModelCache[str] = ModelCache(100)
-    cache.get("a", 1, load("a"))
-    cache.discard("a")
-    cache.discard("never there")
-    assert cache.counts().bytes == 0
-    assert cache.get("a", 1, load("new")) == "new"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,15 @@ class PackedRegistry(FakeRegistry):
 
     def poll(self, known: Any) -> Any:
         found = super().poll(known)
-        return type(found)(tuple(c for c in self.found.values() if c.name not in known))
+        return type(found)(tuple(c for c in self.found.values() if known.get(c.name) != c.version))
 
 
 def make_scorer(folder: Path, **rules: Any) -> OnlineScorer:
-    book = ChampionBook(PackedRegistry(folder).open)
+    return scorer_of(PackedRegistry(folder), **rules)
+
+
+def scorer_of(registry: PackedRegistry, **rules: Any) -> OnlineScorer:
+    book = ChampionBook(registry.open)
     book.refresh()
     cache_of: ModelCache[ReadyModel] = ModelCache(1 << 20)
     return OnlineScorer(
@@ -121,18 +126,26 @@ def test_a_group_without_a_champion_is_refused_where_the_rules_say_so(tmp_path: 
     assert scored.records[0].keys() == refused[0].keys()
 
 
-def test_a_model_is_loaded_once_and_one_of_another_group_never_answers(tmp_path: Path) -> None:
-    scorer = make_scorer(tmp_path)
+def test_a_model_is_loaded_once_for_each_version_that_is_champion(tmp_path: Path) -> None:
+    registry = PackedRegistry(tmp_path)
+    scorer = scorer_of(registry)
     scorer.score(columns_of("a"))
     scorer.score(columns_of("a"))
     counts = scorer.cache.counts()
     assert (counts.misses, counts.hits, counts.entries) == (1, 1, 1)
-    found = scorer.book.index.by_key["store=1,item=a"]
-    other = scorer.book.index.by_key["store=1,item=b"]
-    with pytest.raises(ValueError, match="another group"):
-        scorer.ready(
-            IndexedChampion("a", 2, found.key, "1", other.location, other.sha256), ("1", "a")
-        )
+    key = "store=1,item=a"
+    registry.found[key] = replace(registry.found[key], version=2)  # the same bytes once more
+    scorer.book.refresh()
+    assert {r["model_version"] for r in scorer.score(columns_of("a")).records} == {2}
+    assert (scorer.cache.counts().misses, scorer.cache.counts().entries) == (2, 1)
+
+
+def test_the_model_of_another_group_never_answers(tmp_path: Path) -> None:
+    registry = PackedRegistry(tmp_path)
+    own, other = registry.found["store=1,item=a"], registry.found["store=1,item=b"]
+    registry.found["store=1,item=a"] = replace(own, location=other.location, sha256=other.sha256)
+    records = scorer_of(registry).score(columns_of("a")).records
+    assert {(r["source"], r["reason"]) for r in records} == {("baseline", "champion_failed")}
 
 
 @pytest.mark.parametrize("fallback", [True, False])
