@@ -7,7 +7,6 @@ and ``message``, as MLflow's are, and never tell what only a log may.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +15,6 @@ from functools import partial
 from typing import Annotated, Any, Protocol
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
@@ -28,20 +26,18 @@ from many_models.adapters.serving.exposition import (
     RequestCounts,
     write_metrics,
 )
-from many_models.adapters.serving.gate import DeadlineError, Gate, OverloadError
+from many_models.adapters.serving.failures import BUSY, ERRORS, add_error_handlers, error_response
+from many_models.adapters.serving.gate import Gate
 from many_models.adapters.serving.guard import Guard
 from many_models.adapters.serving.protocol import (
     REQUEST_SCHEMA,
     read_columns,
     write_predictions,
 )
-from many_models.core.errors import NotReadyError, RequestError
 from many_models.core.online import Columns, Scored
 
 logger = logging.getLogger(__name__)
 
-_MESSAGE_LENGTH = 1_000
-_NOT_READY_SECONDS = 5
 _NOT_SERVED = {"time_out_of_reach": (400, "BAD_REQUEST")}
 
 
@@ -95,7 +91,7 @@ def create_app(
         gate.close()
 
     app = FastAPI(title=title, version=__version__, lifespan=lifespan)
-    _add_error_handlers(app)
+    add_error_handlers(app)
     _add_scoring(app, service, bounds, counts, gate)
     _add_models(app, service, gate)
     _add_operations(app, service, counts, gate)
@@ -108,7 +104,7 @@ def _add_scoring(
 ) -> None:
     body = {"required": True, "content": {"application/json": {"schema": REQUEST_SCHEMA}}}
 
-    @app.post("/invocations", openapi_extra={"requestBody": body}, responses=_ERRORS)
+    @app.post("/invocations", openapi_extra={"requestBody": body}, responses=ERRORS)
     async def invocations(request: Request) -> Response:
         """Predict rows of any groups; one prediction a row, in their order."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -145,7 +141,7 @@ def _add_models(app: FastAPI, service: Service, gate: Gate) -> None:
         """The champions, sorted by key, page by page."""
         return dict(await gate.run(partial(service.list_models, start, limit, partition)))
 
-    @app.get("/models/{key:path}", responses={404: _ERRORS[404], **_BUSY})
+    @app.get("/models/{key:path}", responses={404: ERRORS[404], **BUSY})
     async def model(key: str) -> Response:
         """One champion: its version, and what a row for it needs; key as in ``store=17,item=4``."""
         found = await gate.run(partial(service.find_model, key))
@@ -205,69 +201,3 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
 def _too_large(limits: Limits) -> HTTPException:
     text = f"a request may take {limits.body_bytes} bytes; send the rows in several"
     return HTTPException(413, text, {"Connection": "close"})
-
-
-def _add_error_handlers(app: FastAPI) -> None:
-    @app.exception_handler(RequestError)
-    async def wrong_rows(_: Request, error: RequestError) -> Response:
-        return error_response(400, "BAD_REQUEST", str(error))
-
-    @app.exception_handler(OverloadError)
-    async def overloaded(_: Request, error: OverloadError) -> Response:
-        response = error_response(503, "TEMPORARILY_UNAVAILABLE", str(error))
-        response.headers["Retry-After"] = str(error.retry_seconds)
-        return response
-
-    @app.exception_handler(NotReadyError)
-    async def not_ready(_: Request, error: NotReadyError) -> Response:
-        response = error_response(503, "TEMPORARILY_UNAVAILABLE", str(error))
-        response.headers["Retry-After"] = str(_NOT_READY_SECONDS)
-        return response
-
-    @app.exception_handler(DeadlineError)
-    async def too_slow(_: Request, error: DeadlineError) -> Response:
-        return error_response(504, "DEADLINE_EXCEEDED", str(error))
-
-    @app.exception_handler(RequestValidationError)
-    async def wrong_parameters(_: Request, error: RequestValidationError) -> Response:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        return error_response(422, "BAD_REQUEST", told)
-
-    @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
-        response = error_response(error.status_code, "BAD_REQUEST", str(error.detail))
-        response.headers.update(error.headers or {})
-        return response
-
-
-def error_response(status: int, code: str, message: str, **more: str) -> Response:
-    """An error as MLflow's clients know them; what clients sent may stand in it, cut off."""
-    told = {"error_code": code, "message": message[:_MESSAGE_LENGTH], **more}
-    return Response(json.dumps(told), status, media_type="application/json")
-
-
-def _described(text: str) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "required": ["error_code", "message"],
-        "properties": {"error_code": {"type": "string"}, "message": {"type": "string"}},
-    }
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
-_BUSY: dict[int | str, dict[str, Any]] = {
-    503: _described("Too many requests at once: try again after Retry-After seconds"),
-    504: _described("It took too long"),
-}
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "predictions: one record a row, in their order",
-        "content": {"application/json": {"schema": {"type": "object"}}},
-    },
-    400: _described("The rows are not what the models take"),
-    401: _described("The API key is missing or wrong"),
-    404: _described("Nothing can predict any of these rows"),
-    413: _described("The request is too large"),
-    415: _described("It is no JSON"),
-    **_BUSY,
-}
