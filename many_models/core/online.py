@@ -11,6 +11,7 @@ import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -196,6 +197,29 @@ def labels(columns: Columns, name: str) -> list[str | None]:
             )
         found.append(None if value is None else _as_text(value, name))
     return found
+
+
+def moments(columns: Columns, name: str) -> NDArray[np.datetime64]:
+    """One column of times, to the microsecond.
+
+    Raises:
+        RequestError: it is missing, or holds what is no ISO 8601 text, or has a time zone.
+    """
+    found = []
+    for row, value in enumerate(column(columns, name)):
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise RequestError(
+                f"{name} of row {row} is {shortened(value)}; write a time such as 2024-12-31 or "
+                "2024-12-31T18:00:00"
+            ) from None
+        if moment.tzinfo is not None:
+            raise RequestError(
+                f"{name} of row {row} has a time zone, {moment.tzinfo}; leave it away"
+            )
+        found.append(moment)
+    return np.array(found, dtype="datetime64[us]")
 
 
 def _key_texts(columns: Columns, name: str) -> list[str]:

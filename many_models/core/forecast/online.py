@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -32,11 +31,10 @@ from many_models.core.online import (
     Key,
     OnlineShape,
     as_iso,
-    column,
     find_groups,
     labels,
+    moments,
     numbers,
-    shortened,
 )
 from many_models.core.scoring import Champion
 
@@ -65,7 +63,7 @@ def read_wanted(columns: Columns, use_case: UseCase) -> Wanted:
         RequestError: a column is missing, a time is off the grid or occurs twice in a group, or a
             known feature is not a number.
     """
-    times = _times(columns, use_case.time.column)
+    times = moments(columns, use_case.time.column)
     periods = use_case.frequency.to_period(times)
     if (off := use_case.frequency.to_time(periods) != times).any():
         raise RequestError(
@@ -247,24 +245,6 @@ def _reach(origin: int, use_case: UseCase) -> tuple[np.datetime64, np.datetime64
 def _time(period: int, frequency: Frequency) -> np.datetime64:
     moment: np.datetime64 = frequency.to_time(np.array([period]))[0]
     return moment
-
-
-def _times(columns: Columns, name: str) -> Any:
-    moments = []
-    for row, value in enumerate(column(columns, name)):
-        try:
-            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise RequestError(
-                f"{name} of row {row} is {shortened(value)}; write a time such as 2024-12-31 or "
-                "2024-12-31T18:00:00"
-            ) from None
-        if moment.tzinfo is not None:
-            raise RequestError(
-                f"{name} of row {row} has a time zone, {moment.tzinfo}; leave it away"
-            )
-        moments.append(moment)
-    return np.array(moments, dtype="datetime64[us]")
 
 
 def online_shape(use_case: UseCase) -> OnlineShape:
