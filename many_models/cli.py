@@ -6,39 +6,29 @@ run ended, but a check on the data or the platform failed (withheld promotions a
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from many_models import __version__, settings
 from many_models.cli_champions import history, models, rollback
+from many_models.cli_demo import demo, simulate
 from many_models.cli_explain import explain
 from many_models.cli_gc import gc
 from many_models.cli_mlflow import mlflow
 from many_models.cli_new import new
 from many_models.cli_retraining import retraining
+from many_models.cli_run import run, status
 from many_models.cli_serve import serve
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
 from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case
-from many_models.progress import show_progress, stderr_to
-
-if TYPE_CHECKING:
-    from many_models.defs.launch import FailedCheck
-    from many_models.steps.status import Status
-
-CHECK_FAILED = 3
-WITHHELD_SHOWN = 10
+from many_models.progress import stderr_to
 
 
 class Commands(click.Group):
@@ -59,107 +49,11 @@ def main() -> None:
     settings.fill_environment(os.environ)
 
 
-for command in (new, models, history, explain, rollback, retraining, gc, mlflow, serve):
+for command in (
+    *(new, run, demo, simulate, status, models, history, explain, rollback),
+    *(retraining, gc, mlflow, serve),
+):
     main.add_command(command)
-
-
-@main.command()
-@click.argument("use_case", type=UseCaseFile())
-@click.option("--partition", "-p", "partitions", multiple=True, help="Train only this partition.")
-@click.option("--refresh", is_flag=True, help="Extract every window again, not only what is new.")
-def run(use_case: AnyUseCase, partitions: tuple[str, ...], refresh: bool) -> None:
-    """Ingest what is new, train, judge, promote, and forecast from the last origin."""
-    _run(use_case, partitions, refresh=refresh)
-
-
-@main.command()
-@click.argument("name", type=click.Choice(["grocery", "flights"]), default="grocery")
-def demo(name: str) -> None:
-    """Run the whole pipeline on a year of real data.
-
-    NAME is grocery (sales of every store and department; the default) or flights (late arrivals of
-    every route from New York).
-    """
-    from many_models.adapters.sources.demo import load_demo_source
-    from many_models.adapters.sources.flights import load_flights_source
-
-    load: Callable[[Path], object] = load_demo_source if name == "grocery" else load_flights_source
-    use_case = load_use_case(settings.PACKAGED_USE_CASES / f"{name}.yaml")
-    _run(use_case, prepare=lambda: load(_home() / "demo" / f"{name}.db"))
-    click.echo("Next: `make ui` shows all of this in Dagster; README.md leads to your own data.")
-
-
-@main.command()
-@click.option("--stores", default=10, show_default=True, type=click.IntRange(1))
-@click.option("--items", default=20, show_default=True, type=click.IntRange(1))
-@click.option("--days", default=730, show_default=True, type=click.IntRange(1))
-@click.option("--seed", default=0, show_default=True)
-@click.option("--url", help="SQLite or PostgreSQL; by default the source of use case simulated.")
-def simulate(stores: int, items: int, days: int, seed: int, url: str | None) -> None:
-    """Fill table sales of a database with the sales of a simulated retailer."""
-    from many_models.adapters.sources.simulated import load_simulated_source
-    from many_models.core.simulation import SimulatedSales
-
-    sales = SimulatedSales(stores, items, days, seed)
-    if sales.end > date.today():
-        most = (date.today() - sales.start).days
-        raise click.BadParameter(f"the simulation starts on {sales.start}: at most {most} --days")
-    use_case = load_use_case(settings.PACKAGED_USE_CASES / "simulated.yaml")
-    target = url or settings.source_url(use_case, os.environ)
-    (_home() / "demo").mkdir(parents=True, exist_ok=True)
-    with show_progress(_home() / "logs" / "simulate.log"):
-        rows = load_simulated_source(sales, target)
-    click.echo(f"{rows:,} rows of {sales.groups:,} groups, up to {sales.end}.")
-    click.echo(
-        "Next: `many-models run simulated`" + (", with this URL in its file." if url else "")
-    )
-
-
-def _run(
-    use_case: AnyUseCase,
-    partitions: tuple[str, ...] = (),
-    *,
-    refresh: bool = False,
-    prepare: Callable[[], object] = lambda: None,
-) -> None:
-    from many_models.adapters.spark.session import check_java
-
-    check_java()
-    started = time.monotonic()
-    with show_progress(_home() / "logs" / "run.log"):
-        prepare()
-        from many_models.defs.instance import open_instance  # takes seconds
-        from many_models.defs.launch import Launcher
-
-        with open_instance(_home()) as instance:
-            report = Launcher(use_case, instance).run(partitions, refresh=refresh)
-        status = _read_status(use_case)
-    click.echo()
-    _print_status(status)
-    click.echo(f"{'whole run':24}{time.monotonic() - started:>12,.1f} s\n")
-    if report.withheld:
-        names = _shorten(report.withheld, WITHHELD_SHOWN)
-        click.echo(f"Withheld from production, as too few of their models qualify: {names}.\n")
-    for found in report.drifted:
-        click.echo(f"{_tell(found)}\n")
-    for failed in report.warnings:
-        click.secho(_tell(failed), fg="yellow", err=True)
-    for failed in report.broken:
-        click.secho(_tell(failed), fg="red", err=True)
-    if report.broken:
-        sys.exit(CHECK_FAILED)
-
-
-@main.command()
-@click.argument("use_case", type=UseCaseFile())
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(use_case: AnyUseCase, as_json: bool) -> None:
-    """Print how many groups are trained, promoted and forecast."""
-    found = _read_status(use_case)
-    if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, default=str))
-    else:
-        _print_status(found)
 
 
 @main.command()
@@ -211,35 +105,3 @@ def ui(use_cases: tuple[Path, ...], host: str, port: int) -> None:
 
 def _home() -> Path:
     return Path(os.environ[settings.HOME])
-
-
-def _read_status(use_case: AnyUseCase) -> Status:
-    from many_models.adapters.results.store import ResultStore
-    from many_models.defs.resources import build_champions
-    from many_models.steps.results import Results
-    from many_models.steps.status import read_status
-
-    results = Results(ResultStore(os.environ[settings.STORE]), use_case)
-    return read_status(results, build_champions(use_case, os.environ))
-
-
-def _print_status(found: Status) -> None:
-    for name, value in asdict(found).items():
-        if isinstance(value, dict):
-            for stage, seconds in value.items():
-                click.echo(f"{stage:24}{seconds:>12,.1f} s")
-        else:
-            shown = f"{value:,}" if isinstance(value, int) else str(value or "none yet")
-            click.echo(f"{name.replace('_', ' '):24}{shown.removesuffix(' 00:00:00'):>12}")
-
-
-def _tell(failed: FailedCheck) -> str:
-    place = f" on {failed.partition}" if failed.partition else ""
-    said = "warns" if failed.is_warning else "failed"
-    return f"Check {failed.name} {said}{place}: {failed.description}."
-
-
-def _shorten(names: Iterable[str], most: int) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more

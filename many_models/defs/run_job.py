@@ -7,6 +7,7 @@ test fails when they change.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -27,7 +28,7 @@ def run_job(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     tags: Mapping[str, str],
-    config: dg.RunConfig | None = None,
+    config: dg.RunConfig | Mapping[str, Any] | None = None,
 ) -> Ended:
     """Run a job to its end.
 
@@ -41,7 +42,11 @@ def run_job(
         errors[context.step_key] = context.op_exception
 
     watched = job.with_hooks({remember})
-    values = config.to_config_dict() if config else None  # type: ignore[no-untyped-call]
+    values: Mapping[str, Any] | None = (
+        config.to_config_dict()  # type: ignore[no-untyped-call]
+        if isinstance(config, dg.RunConfig)
+        else config
+    )
     run = instance.create_run_for_job(job_def=watched, tags=dict(tags), run_config=values)
     events = list(execute_run_iterator(InMemoryJob(watched), run, instance))
     failures = {k: e for k, e in errors.items() if isinstance(e, PartitionsFailure)}
