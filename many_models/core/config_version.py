@@ -7,7 +7,8 @@ counts, so that a field that is new in the platform changes no digest. What does
 - of ``source`` all but ``table``, ``query`` and ``start``: where the data lies, how it is fetched
   and watched; and its ``end``, since data that was added is no change of the use case. The layout
   of a query is none, either;
-- what is done with models: ``promotion``, ``predictions``, ``drift``, ``retraining``, ``schedules``;
+- what is done with models: ``promotion``, ``predictions``, ``drift``, ``retraining``,
+  ``schedules``;
 - ``core_minutes``: how many groups get their turn, not what becomes of them.
 """
 

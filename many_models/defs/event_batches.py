@@ -15,23 +15,31 @@ from dagster._core.events import DagsterEventBatchMetadata
 from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.execution.plan.execute_step import _get_output_asset_events
 
+from many_models.defs.event_log import BatchingEventLog
+
 Event = dg.AssetMaterialization | AssetCheckEvaluation
 
 
 def in_batches(step: StepExecutionContext, events: Iterable[Event]) -> Iterator[DagsterEvent]:
-    """The same events, stored in batches; an asset, a check or an op may yield what comes out."""
+    """The same events, stored in batches; an asset, a check or an op may yield what comes out.
+
+    Results of checks are batched in our own event log only: PostgreSQL's refuses a batch of them.
+    """
     everything = list(events)
+    ours = isinstance(step.instance.event_log_storage, BatchingEventLog)
     batch = str(uuid.uuid4())
     for number, event in enumerate(everything, start=1):
         place = DagsterEventBatchMetadata(batch, is_end=number == len(everything))
         if isinstance(event, dg.AssetMaterialization):
             yield DagsterEvent.asset_materialization(step, event, place)
         else:
-            yield _evaluation(step, event, place)
+            yield _evaluation(step, event, place if ours else None)
 
 
 def _evaluation(
-    step: StepExecutionContext, event: AssetCheckEvaluation, place: DagsterEventBatchMetadata
+    step: StepExecutionContext,
+    event: AssetCheckEvaluation,
+    place: DagsterEventBatchMetadata | None,
 ) -> DagsterEvent:
     """``DagsterEvent.asset_check_evaluation``, which takes no batch."""
     assert not event.blocking  # Dagster would have to see it to stop what is downstream

@@ -1,10 +1,8 @@
 """``dagster.yaml`` on a real PostgreSQL."""
 
-from __future__ import annotations
-
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +11,8 @@ import pytest
 from dagster._core.instance.config import PoolGranularity
 from dagster_postgres.run_storage import PostgresRunStorage
 
+from many_models import settings
+from many_models.defs.event_batches import in_batches
 from many_models.defs.resources import SPARK_POOL
 from many_models_tests.deploy.manifests import DEPLOY
 
@@ -58,6 +58,47 @@ def test_a_run_is_kept_in_postgresql_and_a_full_pool_does_not_stop_one_that_has_
     stored = instance.get_run_by_id(result.run_id)
     assert stored and stored.status == dg.DagsterRunStatus.SUCCESS
     assert "use_spark" in {entry.step_key for entry in instance.all_logs(result.run_id)}
+
+
+@dg.op
+def tell_of_partitions(context: dg.OpExecutionContext) -> Iterator[object]:
+    step, asset = context.get_step_execution_context(), dg.AssetKey("stores")
+    made = [dg.AssetMaterialization(asset, partition=name) for name in "abc"]
+    yield from in_batches(step, made)
+    yield from in_batches(
+        step,
+        [
+            dg.AssetCheckEvaluation(asset, "sound", passed=True, metadata={}, partition=name)
+            for name in "abc"
+        ],
+    )
+    yield dg.Output(None)
+
+
+@dg.job
+def telling_job() -> None:
+    tell_of_partitions()
+
+
+def test_batches_are_of_what_postgresql_takes_in_batches(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, stored = list[int](), list[int]()
+    log = instance.event_log_storage
+    store = log.store_event_batch
+
+    def remember(events: Sequence[dg.EventLogEntry]) -> None:
+        tried.append(len(events))
+        store(events)
+        stored.append(len(events))
+
+    monkeypatch.setattr(log, "store_event_batch", remember)
+    monkeypatch.setenv(settings.EVENT_BATCH, settings.EVENTS_A_BATCH)
+    result = telling_job.execute_in_process(instance=instance)
+    kinds = dg.DagsterEventType
+    assert tried == stored == [3]  # none was refused, and written one by one
+    for kind in (kinds.ASSET_MATERIALIZATION, kinds.ASSET_CHECK_EVALUATION):
+        assert len(instance.all_logs(result.run_id, of_type=kind)) == 3
 
 
 def test_what_the_file_says_is_what_dagster_does(instance: dg.DagsterInstance) -> None:
