@@ -53,6 +53,11 @@ class Request:
         return self.outcome == "requested"
 
     @property
+    def did_not_finish(self) -> bool:
+        """Whether it ended so that somebody may try its run again."""
+        return self.outcome in ("failed", "canceled", "lost")
+
+    @property
     def charge(self) -> float:
         """Core-seconds that count against the budget: what was spent, or else what was expected."""
         known = None if self.is_open else self.core_seconds
@@ -61,11 +66,22 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class SeenRun:
-    """The run of a request; ``ended_at`` is None as long as it has not ended."""
+    """The run of a request; ``ended_at`` is None as long as it has not ended.
+
+    ``retried`` are the runs that it tries again, if any. ``promoted`` are the partitions that it
+    came to promote though it did not succeed: others of them have failed.
+    """
 
     run_id: str
     ending: Literal["success", "failure", "canceled"] | None = None
     ended_at: datetime | None = None
+    retried: frozenset[str] = frozenset()
+    promoted: frozenset[str] = frozenset()
+
+    @property
+    def lineage(self) -> frozenset[str]:
+        """All runs whose models are this one's."""
+        return self.retried | {self.run_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +99,20 @@ def settle(
     counts: Mapping[tuple[str, str], TrainedCounts],
     now: datetime,
 ) -> list[Request]:
-    """The requests with what became of those that were open.
+    """The requests with what became of those that were open, or whose run was tried again since.
 
     ``runs`` are by request, ``counts`` by run and partition.
     """
-    return [_settle(r, runs.get(r.request_id), counts, now) if r.is_open else r for r in requests]
+    found = [(request, runs.get(request.request_id)) for request in requests]
+    return [
+        _settle(request, run, counts, now) if request.is_open or is_news(request, run) else request
+        for request, run in found
+    ]
+
+
+def is_news(request: Request, run: SeenRun | None) -> bool:
+    """Whether a run is another than that which the outcome of a request speaks of."""
+    return run is not None and request.did_not_finish and run.run_id != request.run_id
 
 
 def find_unlaunched(
@@ -111,25 +136,17 @@ def _settle(
         overdue = request.run_id is not None or now - request.requested_at > LOST_AFTER
         return replace(request, outcome="lost", ended_at=now) if overdue else request
     if run.ending is None:
-        return replace(request, run_id=run.run_id)
-    found = counts.get((run.run_id, request.partition))
-    ended = replace(
-        request,
-        run_id=run.run_id,
-        outcome=_outcome(run, found),
-        ended_at=run.ended_at or now,
+        return replace(request, run_id=run.run_id, outcome="requested", ended_at=None)
+    keys = ((run_id, request.partition) for run_id in sorted(run.lineage))
+    found = next((counts[key] for key in keys if key in counts), None)
+    ended = replace(request, run_id=run.run_id, ended_at=run.ended_at or now)
+    if found is not None:
+        ended = replace(ended, trained=found.trained, core_seconds=found.core_seconds)
+    if found is None or not (run.ending == "success" or request.partition in run.promoted):
+        return replace(ended, outcome="canceled" if run.ending == "canceled" else "failed")
+    return replace(
+        ended,
+        outcome="trained" if found.promoted else "no_better",
+        promoted=found.promoted,
+        kept=found.trained - found.promoted,
     )
-    if found is None:
-        return ended
-    ended = replace(ended, trained=found.trained, core_seconds=found.core_seconds)
-    if run.ending != "success":
-        return ended  # whether it came to promoting them, the verdicts do not tell
-    return replace(ended, promoted=found.promoted, kept=found.trained - found.promoted)
-
-
-def _outcome(run: SeenRun, found: TrainedCounts | None) -> Outcome:
-    if run.ending == "canceled":
-        return "canceled"
-    if run.ending == "failure" or found is None:
-        return "failed"
-    return "trained" if found.promoted else "no_better"

@@ -5,7 +5,7 @@ is written there and was not launched is launched by the next tick, under the sa
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -13,7 +13,13 @@ import dagster as dg
 from many_models.adapters.lake.tables import Lake
 from many_models.core.retraining import Plan, make_plan, name_request, write_down
 from many_models.core.retraining_causes import PartitionState
-from many_models.core.retraining_requests import Request, SeenRun, find_unlaunched, settle
+from many_models.core.retraining_requests import (
+    Request,
+    SeenRun,
+    find_unlaunched,
+    is_news,
+    settle,
+)
 from many_models.core.retraining_summary import summarise
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.partitions import group_partitions, utc_now
@@ -75,8 +81,9 @@ def look(
     """What a tick at ``now`` (UTC) finds and would do; changes nothing."""
     now = now or utc_now()
     before = read_requests(results, now)
-    runs = find_runs(instance, {r.request_id for r in before if r.is_open})
-    counts = read_counts(results, {run.run_id for run in runs.values() if run.ending})
+    runs = _see_runs(use_case, instance, before)
+    ended = [run for run in runs.values() if run.ending]
+    counts = read_counts(results, {run_id for run in ended for run_id in run.lineage})
     history = settle(before, runs, counts, now)
     names = instance.get_dynamic_partitions(group_partitions(use_case).name or "")
     known = read_state(use_case, names, lake, results)
@@ -128,6 +135,20 @@ def build_retraining_sensor(use_case: AnyUseCase) -> dg.SensorDefinition:
     return retraining
 
 
+def _see_runs(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, history: Sequence[Request]
+) -> dict[str, SeenRun]:
+    """Runs of the requests that are open, or whose runs were tried again since they failed."""
+    awaited = {r.request_id for r in history if r.is_open or r.did_not_finish}
+    found = find_runs(instance, awaited)
+    news = {r.request_id for r in history if r.is_open or is_news(r, found.get(r.request_id))}
+    return {
+        request_id: _with_promoted(use_case, instance, run)
+        for request_id, run in found.items()
+        if request_id in news
+    }
+
+
 def find_runs(instance: dg.DagsterInstance, request_ids: set[str]) -> dict[str, SeenRun]:
     """The run of each request: the latest where one was tried again, or that which succeeded.
 
@@ -149,14 +170,25 @@ def find_runs(instance: dg.DagsterInstance, request_ids: set[str]) -> dict[str, 
 
 def _describe(record: dg.RunRecord) -> SeenRun:
     run = record.dagster_run
+    retried = frozenset(name for name in (run.parent_run_id, run.root_run_id) if name)
     if not run.is_finished:
-        return SeenRun(run.run_id)
+        return SeenRun(run.run_id, retried=retried)
     ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
     naive = ended.replace(tzinfo=None) if ended else None
     if run.is_success:
-        return SeenRun(run.run_id, "success", naive)
+        return SeenRun(run.run_id, "success", naive, retried)
     canceled = run.status == dg.DagsterRunStatus.CANCELED
-    return SeenRun(run.run_id, "canceled" if canceled else "failure", naive)
+    return SeenRun(run.run_id, "canceled" if canceled else "failure", naive, retried)
+
+
+def _with_promoted(use_case: AnyUseCase, instance: dg.DagsterInstance, run: SeenRun) -> SeenRun:
+    """With what was promoted before a run failed: one partition's failure stops no neighbour."""
+    if run.ending not in ("failure", "canceled"):
+        return run
+    asset = dg.AssetKey([use_case.name, "promoted_models"])
+    made = dg.DagsterEventType.ASSET_MATERIALIZATION
+    found = [instance.get_asset_partitions_for_run(r, made).get(asset, set()) for r in run.lineage]
+    return replace(run, promoted=frozenset(name for names in found for name in names if name))
 
 
 def _find_runs_by_people(

@@ -52,6 +52,27 @@ def test_what_a_failed_run_trained_is_told_and_not_that_it_was_promoted() -> Non
     assert found.charge == 50.0
 
 
+def test_a_run_that_failed_in_other_partitions_has_done_what_was_asked_in_those_it_promoted() -> (
+    None
+):
+    requests = [make_request(), make_request("s2")]
+    counts = {("run", name): TrainedCounts(10, 4, 50.0) for name in ("s1", "s2")}
+    runs = {"r1": SeenRun("run", "failure", NOW, promoted=frozenset(["s1"]))}
+    first, second = settle(requests, runs, counts, NOW)
+    assert (first.outcome, first.promoted, first.kept) == ("trained", 4, 6)
+    assert (second.outcome, second.promoted, second.kept) == ("failed", None, None)
+
+
+@pytest.mark.parametrize("outcome", ["failed", "canceled", "lost"])
+def test_a_run_that_is_tried_again_after_its_end_is_followed_too(outcome: Any) -> None:
+    request = make_request(outcome=outcome, run_id="run", ended_at=NOW)
+    (reopened,) = settle([request], {"r1": SeenRun("again")}, {}, NOW)
+    assert (reopened.outcome, reopened.run_id, reopened.ended_at) == ("requested", "again", None)
+    again = SeenRun("again", "success", NOW + DAY, retried=frozenset(["run"]))
+    (ended,) = settle([request], {"r1": again}, COUNTS, NOW)  # it had trained before it failed
+    assert (ended.outcome, ended.run_id, ended.promoted) == ("trained", "again", 4)
+
+
 def test_a_request_stays_open_while_its_run_is_under_way() -> None:
     (found,) = settle([make_request()], {"r1": SeenRun("run")}, {}, NOW)
     assert (found.is_open, found.run_id, found.charge) == (True, "run", 60.0)
@@ -74,4 +95,6 @@ def test_a_request_whose_run_was_deleted_is_lost() -> None:
 
 def test_what_has_ended_is_not_looked_at_again() -> None:
     request = make_request(outcome="failed", run_id="run")
-    assert settle([request], {}, {}, NOW + 30 * DAY) == [request]
+    runs = {"r1": SeenRun("run", "failure", NOW, promoted=frozenset(["s1"]))}
+    for seen in ({}, runs):
+        assert settle([request], seen, COUNTS, NOW + 30 * DAY) == [request]

@@ -18,6 +18,8 @@ from many_models.defs import retraining
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import LakeResource, StoreResource, build_resources
 from many_models.defs.retraining import REQUEST_TAG, build_retraining_sensor, look
+from many_models.defs.run_job import run_job
+from many_models.defs.selections import retrain_config
 from many_models.steps.results import Results
 from many_models.steps.retraining import read_requests
 from many_models_tests.defs.conftest import Platform
@@ -139,6 +141,22 @@ def test_stores_that_nobody_has_trained_are_trained_in_one_run(
     assert after.skip_message == "No partition is due."
 
 
+def test_a_partition_that_fails_leaves_its_neighbours_requests_fulfilled(
+    tick: Any, results: Results, instance: Instance, platform: Platform, use_case: UseCase
+) -> None:
+    platform.breaking["a"] = "a file is damaged"
+    (request,) = tick().run_requests
+    config = retrain_config(use_case, ["a", "b", "c"], str(request.run_key))
+    job = build_all(use_case).resolve_job_def(request.job_name)
+    run_job(job, instance, dict(request.tags), config)
+    (run,) = instance.get_runs()
+    assert run.status == Status.FAILURE
+    put_verdicts(results, run.run_id, {"b": True, "c": False})
+    tick()
+    outcomes = {name: r.outcome for name, r in requests(results).items()}
+    assert outcomes == {"a": "failed", "b": "trained", "c": "no_better"}
+
+
 def test_a_request_tells_why_in_the_audit(tick: Any, results: Results) -> None:
     trained(results, "a", "b", "c")
     drifted(results, "b", excess=12.5)
@@ -249,6 +267,18 @@ def test_a_run_that_is_tried_again_is_the_one_that_counts(
     add_run(instance, Status.FAILURE, request.tags)
     run_id = add_run(instance, Status.STARTED, request.tags)
     tick()
+    assert {(r.outcome, r.run_id) for r in requests(results).values()} == {("requested", run_id)}
+
+
+def test_a_failed_run_that_somebody_tries_again_later_counts_as_well(
+    tick: Any, results: Results, instance: Instance
+) -> None:
+    (request,) = tick().run_requests
+    add_run(instance, Status.FAILURE, request.tags)
+    tick()
+    assert {r.outcome for r in requests(results).values()} == {"failed"}
+    run_id = add_run(instance, Status.STARTED, request.tags)
+    assert tick().run_requests == []
     assert {(r.outcome, r.run_id) for r in requests(results).values()} == {("requested", run_id)}
 
 
