@@ -63,13 +63,19 @@ def build_retrain_job(use_case: AnyUseCase) -> dg.JobDefinition:
     @dg.op(
         name=f"{name}_partitions",
         out=dg.Out(list, io_manager_key=NAMES),
-        description="The partitions that the config names, each once; all must exist.",
+        description=(
+            "The partitions that the config names, each once; all must exist, but for those of a "
+            "request that have gone since it was made."
+        ),
     )
     def choose(context: dg.OpExecutionContext, config: RetrainConfig) -> Names:
+        known = context.instance.get_dynamic_partitions(group_partitions(use_case).name or "")
+        wanted = config.partitions
         if config.request:
             context.add_output_metadata({"request": config.request})
-        known = context.instance.get_dynamic_partitions(group_partitions(use_case).name or "")
-        return existing(use_case, "partition", config.partitions, known)
+            there = set(known)
+            wanted = [name for name in wanted if name in there] or wanted
+        return existing(use_case, "partition", wanted, known)
 
     stages = [
         make_op(use_case, "retrain", "grouped_datasets", make_grouped_datasets),

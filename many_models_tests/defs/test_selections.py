@@ -147,6 +147,14 @@ def test_what_does_not_exist_is_refused_before_anything_is_done(
     assert platform.trained == []
 
 
+def test_a_partition_that_has_gone_since_it_was_requested_stops_no_other(
+    use_case: UseCase, instance: Instance, platform: Platform
+) -> None:
+    config = retrain_config(use_case, ["a", "gone", "c"], "retrain-1")
+    job_of(use_case, "retrain").execute_in_process(config, instance=instance)
+    assert platform.trained == [["a", "c"]]
+
+
 def test_a_late_row_brings_its_window_and_the_partitions_in_it_up_to_date(
     use_case: UseCase, instance: Instance, shop: Shop, platform: Platform, statuses: Statuses
 ) -> None:
