@@ -15,9 +15,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from many_models.defs.event_batches import in_batches
+from many_models.defs.materializations import latest_materializations
 from many_models.defs.partition_failures import PartitionsFailure
-
-RECORDS_A_QUERY = 500
 
 Event = dg.DagsterEvent | dg.Output[None]
 
@@ -94,15 +93,9 @@ def _materializations(
     instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str]
 ) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
     """The last materialization of each partition: a check's status is shown on it only."""
-    found = instance.event_log_storage.get_latest_storage_id_by_partition(
-        asset, dg.DagsterEventType.ASSET_MATERIALIZATION, set(partitions)
-    )
-    ids = list(found.values())
-    targets: dict[str, AssetCheckEvaluationTargetMaterializationData] = {}
-    for start in range(0, len(ids), RECORDS_A_QUERY):
-        wanted = dg.AssetRecordsFilter(asset, storage_ids=ids[start : start + RECORDS_A_QUERY])
-        for record in instance.fetch_materializations(wanted, limit=RECORDS_A_QUERY).records:
-            targets[str(record.partition_key)] = AssetCheckEvaluationTargetMaterializationData(
-                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-            )
-    return targets
+    return {
+        partition: AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for partition, record in latest_materializations(instance, asset, partitions).items()
+    }

@@ -5,7 +5,7 @@ command line, jobs, schedules and sensors all answer it alike.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -16,6 +16,7 @@ from many_models.core.errors import UseCaseError
 from many_models.core.new_data import Ingested
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.forecast_accuracy import MEASURED_THROUGH
+from many_models.defs.materializations import all_materializations, latest_materializations
 from many_models.defs.partitions import (
     available_before,
     available_part,
@@ -34,8 +35,6 @@ from many_models.steps.ingest import find_partitions
 
 logger = logging.getLogger(__name__)
 
-RECORDS_A_PAGE = 1000
-
 
 def due_windows(
     use_case: AnyUseCase,
@@ -51,8 +50,15 @@ def due_windows(
     Raises:
         UseCaseError: no period of the source's span is over yet.
     """
+    reached = {} if refresh else _ingested_before(use_case, instance)
+    return _due_windows(use_case, reached, available_before(use_case, now or utc_now()))
+
+
+def _due_windows(
+    use_case: AnyUseCase, reached: Mapping[str, datetime], before: datetime
+) -> list[str]:
+    """The same, with how far each window's last extraction could reach."""
     definition = raw_windows(use_case)
-    before = available_before(use_case, now or utc_now())
     found = windows_of(definition, list(definition.get_partition_keys()))
     windows = [available_part(use_case, w, datetime.max) for w in found]
     begun = {window.key for window in windows if window.start < before}
@@ -61,7 +67,6 @@ def due_windows(
             f"use case {use_case.name!r} has no data yet: no period is over since its "
             f"source.start, {use_case.source.start}"
         )
-    reached = {} if refresh else _ingested_before(use_case, instance)
     last = max(reached.keys() & begun, default=None)
     readable = readable_before(use_case, before)
     return [
@@ -92,9 +97,12 @@ def due_origins(use_case: AnyUseCase, instance: dg.DagsterInstance, lake: Lake) 
     definition, through = origin_windows(use_case), data_through(use_case, lake)
     asset = dg.AssetKey([use_case.name, "predictions"])
     predicted = instance.get_materialized_partitions(asset)
-    reached = dict[str, datetime]()
-    for key, metadata in _materializations(use_case, instance, "forecast_accuracy"):
-        reached.setdefault(key, datetime.fromisoformat(str(metadata[MEASURED_THROUGH])))
+    measured = dg.AssetKey([use_case.name, "forecast_accuracy"])
+    reached = {
+        key: datetime.fromisoformat(str(made.metadata[MEASURED_THROUGH].value))
+        for key, record in latest_materializations(instance, measured, predicted).items()
+        if (made := record.asset_materialization) and MEASURED_THROUGH in made.metadata
+    }
     keys = list(definition.get_partition_keys())
     return [
         window.key
@@ -138,9 +146,9 @@ def new_windows(
     Raises:
         UseCaseError: no period of the source's span is over yet.
     """
-    moment = now or utc_now()
-    keys, before = due_windows(use_case, instance, now=moment), available_before(use_case, moment)
     reached = _ingested_before(use_case, instance)
+    before = available_before(use_case, now or utc_now())
+    keys = _due_windows(use_case, reached, before)
     found = windows_of(raw_windows(use_case), keys)
     ends = {w.key: available_part(use_case, w, datetime.max).end for w in found}
     new = any(reached.get(key, datetime.min) < min(end, before) for key, end in ends.items())
@@ -150,21 +158,27 @@ def new_windows(
 def ingested_windows(use_case: AnyUseCase, instance: dg.DagsterInstance) -> dict[str, Ingested]:
     """Each window's last extraction from the source as it is now."""
     digest, found = source_digest(use_case), dict[str, Ingested]()
+    asset = dg.AssetKey([use_case.name, "raw_data"])
+    there = len(instance.get_materialized_partitions(asset))
 
     @cache
     def started(run_id: str) -> float | None:
         run = instance.get_run_record_by_id(run_id)
         return (run.start_time or run.create_timestamp.timestamp()) if run else None
 
-    for record in materialization_records(use_case, instance, "raw_data"):
+    for record in all_materializations(instance, asset):
         made = record.asset_materialization
-        if made is None or made.partition is None:
-            continue
+        if made is None or made.partition is None or SOURCE_DIGEST not in made.metadata:
+            continue  # somebody has reported one by hand, which says nothing of the lake
         if made.metadata.get(SOURCE_DIGEST) != dg.MetadataValue.text(digest):
             break  # what is older may have made room for this
+        if made.partition in found:
+            continue
         reached = datetime.fromisoformat(str(made.metadata[AVAILABLE_BEFORE].value))
         at = datetime.fromtimestamp(started(record.run_id) or record.timestamp, UTC)
-        found.setdefault(made.partition, Ingested(reached, at.replace(tzinfo=None)))
+        found[made.partition] = Ingested(reached, at.replace(tzinfo=None))
+        if len(found) == there:
+            break  # of each window the last
     return found
 
 
@@ -178,25 +192,3 @@ def extracted_before(use_case: AnyUseCase, instance: dg.DagsterInstance) -> date
 def _ingested_before(use_case: AnyUseCase, instance: dg.DagsterInstance) -> dict[str, datetime]:
     """How far each window's last extraction from the source as it is now could reach."""
     return {key: found.reached for key, found in ingested_windows(use_case, instance).items()}
-
-
-def _materializations(
-    use_case: AnyUseCase, instance: dg.DagsterInstance, name: str
-) -> Iterator[tuple[str, dict[str, object]]]:
-    """Partition and metadata of each materialization of an asset, the latest first."""
-    for record in materialization_records(use_case, instance, name):
-        found = record.asset_materialization
-        if found and found.partition:
-            yield found.partition, {n: v.value for n, v in found.metadata.items()}
-
-
-def materialization_records(
-    use_case: AnyUseCase, instance: dg.DagsterInstance, name: str
-) -> Iterator[dg.EventLogRecord]:
-    """All materializations of an asset, the latest first."""
-    asset = dg.AssetKey([use_case.name, name])
-    cursor, more = None, True
-    while more:
-        page = instance.fetch_materializations(asset, RECORDS_A_PAGE, cursor)
-        yield from page.records
-        cursor, more = page.cursor, page.has_more
