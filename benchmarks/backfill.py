@@ -26,7 +26,7 @@ from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import parse_use_case
 from many_models.defs.asset_metadata import Made
 from many_models.defs.check_results import Checked, CheckResult
-from many_models.defs.launch import RANGE_END, RANGE_START
+from many_models.defs.jobs import RANGE_END, RANGE_START
 from many_models.defs.partition_failures import build_executor
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources

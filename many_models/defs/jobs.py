@@ -9,6 +9,9 @@ from many_models.defs.partition_failures import build_executor
 USE_CASE_TAG = "many_models/use_case"
 """Tag of a job's runs, by which an instance can limit how many runs a use case has at once."""
 
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags of a run of assets over a range: the first and the last of its partitions."""
+
 
 def build_jobs(use_case: AnyUseCase) -> list[UnresolvedAssetJobDefinition]:
     """``<use case>_ingest`` by window, ``_train`` by set of groups, the others by origin."""

@@ -18,6 +18,7 @@ from many_models.defs.due import (
     promoted_partitions,
     sync_partitions,
 )
+from many_models.defs.jobs import RANGE_END, RANGE_START
 from many_models.defs.partition_failures import build_executor
 from many_models.defs.partitions import group_partitions, origin_windows, raw_windows
 from many_models.defs.pipeline import build_many_models_defs
@@ -28,7 +29,6 @@ from many_models.defs.stage_ops import existing
 
 logger = logging.getLogger(__name__)
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROMOTION_CHECK = "promotion_rules"
 DRIFT_CHECKS = frozenset(["accuracy_as_promised", "data_as_trained", "models_fresh"])
 

@@ -10,10 +10,9 @@ import dagster as dg
 from many_models.core.errors import UseCaseError
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.due import new_windows
-from many_models.defs.partitions import group_partitions
-from many_models.defs.selections import refresh_config
-
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+from many_models.defs.jobs import RANGE_END, RANGE_START
+from many_models.defs.partitions import group_partitions, raw_windows
+from many_models.defs.selections import refresh_config, refreshed_windows
 
 
 def build_schedules(use_case: AnyUseCase) -> list[dg.ScheduleDefinition]:
@@ -29,14 +28,14 @@ def build_schedules(use_case: AnyUseCase) -> list[dg.ScheduleDefinition]:
 def daily_request(
     use_case: AnyUseCase, instance: dg.DagsterInstance, at: datetime
 ) -> dg.RunRequest | dg.SkipReason:
-    """A refresh of what is due, under the key of the tick ``at``."""
+    """A refresh of what is due, and of what the last one failed to do, under the tick's key."""
     try:
-        windows = new_windows(use_case, instance)
+        windows = {*new_windows(use_case, instance), *_failed_windows(use_case, instance)}
     except UseCaseError as error:
         return dg.SkipReason(str(error))
     if not windows:
         return dg.SkipReason("Nothing is due: every period that is over has been ingested.")
-    return dg.RunRequest(at.isoformat(), run_config=refresh_config(use_case, windows))
+    return dg.RunRequest(at.isoformat(), run_config=refresh_config(use_case, sorted(windows)))
 
 
 def weekly_request(
@@ -49,6 +48,15 @@ def weekly_request(
     return dg.RunRequest(at.isoformat(), tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
 
 
+def _failed_windows(use_case: AnyUseCase, instance: dg.DagsterInstance) -> set[str]:
+    """Windows of the last refresh, if it failed: it may have ingested them, and done no more."""
+    job = dg.RunsFilter(job_name=f"{use_case.name}_refresh")
+    last = instance.get_runs(job, limit=1)
+    failed = [run for run in last if run.status == dg.DagsterRunStatus.FAILURE]
+    windows = {key for run in failed for key in refreshed_windows(use_case, run)}
+    return windows & set(raw_windows(use_case).get_partition_keys())
+
+
 def _build_daily(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{use_case.name}_daily",
@@ -57,8 +65,8 @@ def _build_daily(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
         execution_timezone=use_case.schedules.timezone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description=(
-            "Takes in the windows of raw data that are not ingested to their end, forecasts from "
-            "the newest origin, and judges earlier predictions."
+            "Takes in the windows of raw data that are not ingested to their end, or whose last "
+            "refresh failed, forecasts from the newest origin, and judges earlier predictions."
         ),
     )
     def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:

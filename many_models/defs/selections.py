@@ -57,6 +57,12 @@ def refresh_config(use_case: AnyUseCase, windows: Sequence[str]) -> dg.RunConfig
     return dg.RunConfig(ops={f"{use_case.name}_refresh_windows": config})
 
 
+def refreshed_windows(use_case: AnyUseCase, run: dg.DagsterRun) -> list[str]:
+    """Windows that a run of ``<use case>_refresh`` was to take in."""
+    config = run.run_config.get("ops", {}).get(f"{use_case.name}_refresh_windows", {})
+    return list(config.get("config", {}).get("windows", []))
+
+
 def build_retrain_job(use_case: AnyUseCase) -> dg.JobDefinition:
     name = f"{use_case.name}_retrain"
 

@@ -48,7 +48,6 @@ from many_models.steps.train import TrainedPartitions
 from many_models_tests.fakes import make_use_case
 
 OPEN_REGISTRY = RegistryResource.open
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 @pytest.fixture

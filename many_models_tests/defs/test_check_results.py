@@ -8,8 +8,9 @@ import pytest
 
 from many_models.core.forecast.use_case import UseCase
 from many_models.defs.check_results import CheckResult, Event, check_spec, yield_results
+from many_models.defs.jobs import RANGE_END, RANGE_START
 from many_models.defs.partitions import group_partitions
-from many_models_tests.defs.conftest import RANGE_END, RANGE_START, Statuses
+from many_models_tests.defs.conftest import Statuses
 from many_models_tests.fakes import make_use_case
 
 

@@ -11,6 +11,7 @@ from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.raw_data import AVAILABLE_BEFORE, SOURCE_DIGEST, source_digest
 from many_models.defs.resources import build_resources
 from many_models.defs.schedules import build_schedules, daily_request, weekly_request
+from many_models.defs.selections import refresh_config
 from many_models_tests.defs.conftest import Platform, Shop
 
 TICK = datetime(2024, 4, 2, 6, tzinfo=UTC)
@@ -72,6 +73,32 @@ def test_a_day_on_which_nothing_is_due_is_skipped(
     skipped = daily_request(use_case, instance, TICK)
     assert isinstance(skipped, dg.SkipReason)
     assert "Nothing is due" in str(skipped.skip_message)
+
+
+@pytest.mark.parametrize(
+    ("status", "windows"),
+    [
+        (dg.DagsterRunStatus.FAILURE, ["2024-02-01", "2024-03-01"]),
+        (dg.DagsterRunStatus.CANCELED, None),
+        (dg.DagsterRunStatus.SUCCESS, None),
+    ],
+)
+def test_a_refresh_that_failed_is_due_again_though_its_windows_were_ingested(
+    use_case: UseCase,
+    instance: dg.DagsterInstance,
+    status: dg.DagsterRunStatus,
+    windows: list[str] | None,
+) -> None:
+    ingest(use_case, instance, "2024-01-01", "2024-02-01", "2024-03-01")
+    config = refresh_config(use_case, ["2024-03-01", "2024-02-01", "2023-01-01"])
+    run = dg.DagsterRun("sales_refresh", run_config=config.to_config_dict(), status=status)  # type: ignore[no-untyped-call]
+    instance.add_run(run)
+    request = daily_request(use_case, instance, TICK)
+    if windows is None:
+        assert isinstance(request, dg.SkipReason)
+    else:
+        assert isinstance(request, dg.RunRequest)
+        assert request.run_config == refresh_config(use_case, windows).to_config_dict()  # type: ignore[no-untyped-call]
 
 
 def test_a_source_that_has_not_begun_is_skipped(
