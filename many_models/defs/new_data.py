@@ -44,6 +44,7 @@ ENDS: dict[dg.DagsterRunStatus, Outcome] = {
     dg.DagsterRunStatus.SUCCESS: "succeeded",
     dg.DagsterRunStatus.FAILURE: "failed",
     dg.DagsterRunStatus.CANCELED: "canceled",
+    dg.DagsterRunStatus.NOT_STARTED: "failed",  # made and never handed over
 }
 RUN_KEY = "dagster/run_key"
 

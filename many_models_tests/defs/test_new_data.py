@@ -219,6 +219,18 @@ def test_a_run_that_somebody_deleted_is_asked_for_again(daemon: Daemon, loaded: 
     assert daemon.tick() == ["2024-01-01"]
 
 
+def test_a_run_that_was_made_and_never_handed_over_is_not_waited_for(
+    daemon: Daemon, loaded: LoadedShop
+) -> None:
+    daemon.tick()
+    loaded.sell("2024-01-17", "2024-04-01 11:00:00")
+    daemon.ending = dg.DagsterRunStatus.NOT_STARTED
+    assert daemon.tick() == ["2024-01-01"]
+    daemon.ending = SUCCESS
+    assert daemon.tick() == ["2024-01-01"]
+    assert daemon.tick() == []
+
+
 def test_a_database_that_is_away_fails_the_tick_and_the_cursor_stays(
     daemon: Daemon, loaded: LoadedShop
 ) -> None:
