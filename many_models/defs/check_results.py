@@ -14,6 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from many_models.core.markdown import tabulate
 from many_models.defs.event_batches import in_batches
 from many_models.defs.materializations import latest_materializations
 from many_models.defs.partition_failures import PartitionsFailure
@@ -87,6 +88,11 @@ def evaluations(
                 blocking=False,
                 target_materialization_data=targets.get(partition),
             )
+
+
+def shown_table(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Metadata ``name`` of a result: these rows as a table, nothing where there are none."""
+    return {name: dg.MetadataValue.md(tabulate(rows))} if rows else {}
 
 
 def _materializations(

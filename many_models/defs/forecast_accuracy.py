@@ -10,10 +10,16 @@ import dagster as dg
 from many_models.core.actuals import accuracy_schema
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.interval_coverage import LevelCoverage, describe_levels
-from many_models.core.markdown import tabulate
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
-from many_models.defs.check_results import Checked, CheckResult, Event, check_spec, yield_results
+from many_models.defs.check_results import (
+    Checked,
+    CheckResult,
+    Event,
+    check_spec,
+    shown_table,
+    yield_results,
+)
 from many_models.defs.current_run import CurrentRun
 from many_models.defs.partition_failures import attempt_each, partitions_left
 from many_models.defs.partitions import origin_of, origin_windows, windows_of
@@ -138,7 +144,9 @@ def check_forecast_accuracy(
 def judge_completeness(found: Judged) -> CheckResult:
     """Whether what could be judged was; a warning where not."""
     figures = {"due": found.due, "judged": found.judged, "judged_share": found.share}
-    return CheckResult(found.holds, found.text, {**figures, **_table(found.worst)}, WARN)
+    return CheckResult(
+        found.holds, found.text, {**figures, **shown_table("worst_groups", found.worst)}, WARN
+    )
 
 
 def judge_coverage(levels: Sequence[LevelCoverage], worst: Rows) -> CheckResult:
@@ -146,8 +154,6 @@ def judge_coverage(levels: Sequence[LevelCoverage], worst: Rows) -> CheckResult:
     shares = {f"coverage_{100 * level.level:g}": level.coverage for level in levels}
     figures = {name: share for name, share in shares.items() if share is not None}
     holds = all(level.holds for level in levels)
-    return CheckResult(holds, describe_levels(levels), {**figures, **_table(worst)}, WARN)
-
-
-def _table(rows: Rows) -> dict[str, dg.MarkdownMetadataValue]:
-    return {"worst_groups": dg.MetadataValue.md(tabulate(rows))} if rows else {}
+    return CheckResult(
+        holds, describe_levels(levels), {**figures, **shown_table("worst_groups", worst)}, WARN
+    )

@@ -1,16 +1,13 @@
 """What the checks of ``predictions`` beside coverage say of one origin."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import dagster as dg
 
 from many_models.core.forecast.use_case import UseCase
-from many_models.core.markdown import tabulate
 from many_models.core.prediction_rules import PredictionRules
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.check_results import CheckResult
+from many_models.defs.check_results import CheckResult, shown_table
 from many_models.defs.resources import LakeResource
 from many_models.steps.fallback_review import FallbackReview, review_fallbacks
 from many_models.steps.plausibility_review import Plausibility, review_plausibility
@@ -78,7 +75,9 @@ def judge_predictions(
 def judge_sanity(found: Sanity) -> CheckResult:
     """Whether all predictions may be used as they are."""
     figures = {"predictions": found.rows, "wrong_predictions": found.faulty_rows, **found.faults}
-    return CheckResult(found.holds, found.text, {**figures, **_table("worst_groups", found.worst)})
+    return CheckResult(
+        found.holds, found.text, {**figures, **shown_table("worst_groups", found.worst)}
+    )
 
 
 def judge_fallbacks(found: FallbackReview, rules: PredictionRules) -> CheckResult:
@@ -97,8 +96,8 @@ def judge_fallbacks(found: FallbackReview, rules: PredictionRules) -> CheckResul
             "served_groups": fallbacks.served,
             "fallback_groups": fallbacks.by_fallback,
             "fallback_share": fallbacks.share,
-            **_table("reasons", found.reasons),
-            **_table("worst_partitions", found.partitions),
+            **shown_table("reasons", found.reasons),
+            **shown_table("worst_partitions", found.partitions),
         },
         ERROR if too_many else WARN,
     )
@@ -110,10 +109,6 @@ def judge_plausibility(found: Plausibility, most_ranges: float) -> CheckResult:
     return CheckResult(
         not found.implausible,
         found.text(most_ranges),
-        {**figures, **_table("worst_groups", found.worst)},
+        {**figures, **shown_table("worst_groups", found.worst)},
         WARN,
     )
-
-
-def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: dg.MetadataValue.md(tabulate(rows))} if rows else {}

@@ -4,11 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import dagster as dg
-
-from many_models.core.markdown import tabulate
 from many_models.core.use_case import PromotionRules
-from many_models.defs.check_results import CheckResult
+from many_models.defs.check_results import CheckResult, shown_table
 from many_models.defs.registry_pages import RegistryPages
 from many_models.steps.judge import PartitionVerdict
 
@@ -37,8 +34,7 @@ def judge_share(
     """
     figures = {name: figure for name, figure in asdict(verdict).items() if name != "broken"}
     figures |= {f"against_{rule}": verdict.broken.get(rule, 0) for rule in RULES}
-    if worst:
-        figures["worst_groups"] = dg.MetadataValue.md(tabulate(worst))
+    figures |= shown_table("worst_groups", worst)
     if pages:
         figures["mlflow"] = pages.link
     return CheckResult(verdict.accepted, _describe(verdict, worst), figures)

@@ -135,7 +135,9 @@ def show_recent(use_case: AnyUseCase, row: Row, results: Results) -> AccuracyExa
 
 
 def create_drift_view(results: Results) -> None:
-    """Make the view of drift by partition."""
+    """Make the view of drift by partition, which counts as ``summarise`` does."""
+    use_case = results.use_case
+    least = use_case.drift.judged_min_of(use_case.frequency)
     flags = ", ".join(
         f"SUM(CASE WHEN {name} THEN 1 ELSE 0 END) AS {name}"
         for name in ("drifted", "shifted", "stale")
@@ -143,6 +145,7 @@ def create_drift_view(results: Results) -> None:
     results.store.create_view(
         results.name("drift_by_partition"),
         'SELECT "partition", COUNT(*) AS groups, '
-        f"SUM(CASE WHEN judged > 0 THEN 1 ELSE 0 END) AS judged, {flags}, SUM(excess) AS excess "
+        f"SUM(CASE WHEN judged >= {least} AND promised IS NOT NULL THEN 1 ELSE 0 END) AS judged, "
+        f"{flags}, SUM(excess) AS excess "
         f'FROM "{results.name("drift")}" GROUP BY "partition"',
     )
