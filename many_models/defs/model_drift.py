@@ -143,7 +143,8 @@ def describe_rules(rules: DriftRules) -> Mapping[str, str]:
         ),
         "models_fresh": (
             f"At most {rules.stale_share_max:.0%} of the champions have not seen the last days of "
-            "data, more than drift.max_age_days of them. When it fails: train the partition again."
+            "data, more than drift.max_age_days of them, nor beaten a younger challenger. When it "
+            "fails: train the partition again."
         ),
     }
 

@@ -38,6 +38,7 @@ from many_models.core.registration import (
 from many_models.core.sharding import Shard, bundle_shards
 from many_models.core.shifted_rows import SHIFT_SCHEMA
 from many_models.core.use_case import AnyUseCase
+from many_models.steps.champion_age import find_stale
 from many_models.steps.champion_errors import Judged, read_errors
 from many_models.steps.drift_review import PartitionDrift, create_drift_view, summarise
 from many_models.steps.group import read_shards
@@ -232,7 +233,7 @@ def _rows(use_case: AnyUseCase, champions: pd.DataFrame, run_id: str, results: R
         "excess": found.excess(promise),
         "drifted_since": np.where(found.drifted, since, np.datetime64("NaT", "us")),
         "age_days": age,
-        "stale": age > rules.age_of(frequency),
+        "stale": find_stale(champions["group_key"].tolist(), age, through, results),
         "shifted": champions["shifted"].eq(True).to_numpy(bool),
         "run_id": run_id,
         "measured_at": np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us"),
