@@ -62,11 +62,13 @@ def materializations(
     made: Made,
     tags: Mapping[str, str] | None = None,
 ) -> Iterator[dg.AssetMaterialization]:
-    """An event for each of these partitions that did not fail, which an op may yield as well."""
+    """An event for each of these partitions that did not fail, which an op may yield as well.
+
+    A page shows figures in this order: the partition's own come before those of all together.
+    """
     for partition in partitions:
         if partition in made.failed:
             continue
-        figures = [made.overall, made.by_partition.get(partition, {})]
-        figures.append(made.highlights.get(partition, {}))
-        metadata = {name: value for one in figures for name, value in one.items()}
+        own = {**made.by_partition.get(partition, {}), **made.highlights.get(partition, {})}
+        metadata = {**own, **{n: v for n, v in made.overall.items() if n not in own}}
         yield dg.AssetMaterialization(asset, partition=partition, metadata=metadata, tags=tags)

@@ -74,7 +74,7 @@ def make_grouped_datasets(
         stage.count(partitions=len(found), rows=sum(p.rows for p in found.values()))
     return Made(
         {k: {**asdict(p), "dagster/partition_row_count": p.rows} for k, p in found.items()},
-        {"all_groups": sum(p.groups for p in found.values())},
+        {"groups_of_all_partitions": sum(p.groups for p in found.values())},
         failed=failed,
     )
 

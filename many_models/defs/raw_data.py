@@ -204,11 +204,19 @@ def judge_window(report: WindowReport) -> dict[str, CheckResult]:
         "schema_as_declared": CheckResult(
             not differences, differences or "all columns as declared"
         ),
-        "keys_present": CheckResult(report.null_keys == 0, f"{report.null_keys} rows lack a key"),
+        "keys_present": CheckResult(
+            report.null_keys == 0,
+            f"{report.null_keys} rows lack a key",
+            {"rows_without_key": report.null_keys},
+        ),
         "no_duplicates": CheckResult(
-            report.duplicates == 0, f"{report.duplicates} rows repeat a key and time"
+            report.duplicates == 0,
+            f"{report.duplicates} rows repeat a key and time",
+            {"duplicates": report.duplicates},
         ),
         "rows_not_collapsed": CheckResult(
-            kept >= ROWS_KEPT_MIN, f"{report.rows} of the source's {report.source_rows} rows"
+            kept >= ROWS_KEPT_MIN,
+            f"{report.rows} of the source's {report.source_rows} rows",
+            {"rows": report.rows, "source_rows": report.source_rows},
         ),
     }

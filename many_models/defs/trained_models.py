@@ -31,14 +31,19 @@ from many_models.defs.resources import (
     SparkResource,
     StoreResource,
 )
+from many_models.defs.training_figures import (
+    core_minutes,
+    count_statuses,
+    ledger_summary,
+    of_run,
+    pooled_summary,
+)
 from many_models.steps.group import read_shards
 from many_models.steps.judge import judge_partitions
 from many_models.steps.ledger import Run, ledger_schema
 from many_models.steps.results import timed
 from many_models.steps.train import train_partitions
 from many_models.steps.verdict_review import tell_worst_verdicts
-
-REASONS_SHOWN = 10
 
 
 def build_trained_models(
@@ -114,53 +119,16 @@ def make_trained_models(
         {
             "registry_writer": str(registry.writer),
             "mlflow": training_pages().link,
-            "ledger": dg.MetadataValue.md(ledger_summary(ledger)),
-            "pooled_models": dg.MetadataValue.md(pooled_summary(pooled)),
-            "core_minutes": (pc.sum(ledger["core_seconds"]).as_py() or 0.0) / 60,
-            "scores": dg.MetadataValue.md(plot_scores(ledger, describe_metric(use_case))),
+            "ledger_of_all_partitions": dg.MetadataValue.md(ledger_summary(ledger)),
+            "pooled_models_of_all_partitions": dg.MetadataValue.md(pooled_summary(pooled)),
+            "core_minutes_of_all_partitions": core_minutes(ledger),
+            "scores_of_all_partitions": dg.MetadataValue.md(
+                plot_scores(ledger, describe_metric(use_case))
+            ),
         },
         {key: {"worst_groups": dg.MetadataValue.md(text)} for key, text in trained.worst.items()},
         failed,
     )
-
-
-def count_statuses(ledger: pa.Table, partition: str) -> dict[str, object]:
-    """Groups of one partition by their status."""
-    rows = ledger.filter(pc.equal(ledger["partition"], partition))
-    counts = Counter(rows["status"].to_pylist())
-    statuses = {name: counts[name] for name in ("trained", "skipped", "failed")}
-    return {"groups": rows.num_rows, **statuses, "dagster/partition_row_count": rows.num_rows}
-
-
-def ledger_summary(ledger: pa.Table) -> str:
-    """Markdown table of how the groups of a run ended, the commonest first."""
-    endings = zip(*(ledger[n].to_pylist() for n in ("status", "reason", "candidate")), strict=True)
-    counts = Counter((s, r or "", c or "") for s, r, c in endings).most_common(REASONS_SHOWN)
-    lines = [f"| {s} | {r} | {c} | {n} |" for (s, r, c), n in counts]
-    return "\n".join(["| status | reason | candidate | groups |", "|---|---|---|---:|", *lines])
-
-
-def of_run(rows: pa.Table, run_id: str) -> pa.Table:
-    """Those of the rows that a run has written; a table that nobody has made has no such column."""
-    return rows.filter(pc.equal(rows["run_id"], run_id)) if "run_id" in rows.column_names else rows
-
-
-def pooled_summary(rows: pa.Table) -> str:
-    """Markdown table of the pooled models of a run, the best first."""
-    if not len(rows):
-        return "No partition has one: too few groups, or no candidate `pooled`."
-    shown = sorted(rows.to_pylist(), key=lambda row: (row["score"] is None, row["score"]))
-    lines = [
-        f"| {row['partition']} | {row['groups']} | {_figure(row['score'])} | "
-        f"{_figure(row['baseline_score'])} | {_figure(row['share_better'])} |"
-        for row in shown[:REASONS_SHOWN]
-    ]
-    head = "| partition | groups | median score | the baseline's | better in |"
-    return "\n".join([head, "|---|---:|---:|---:|---:|", *lines])
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def build_trained_models_checks(
@@ -246,4 +214,5 @@ def judge_ledger(ledger: pa.Table, partition: str, groups: int) -> CheckResult:
     keys = ledger.filter(pc.equal(ledger["partition"], partition))["group_key"]
     distinct = pc.count_distinct(keys).as_py()
     text = f"{len(keys)} rows and {distinct} keys for {groups} groups"
-    return CheckResult(len(keys) == distinct == groups, text)
+    figures = {"rows": len(keys), "keys": distinct, "groups": groups}
+    return CheckResult(len(keys) == distinct == groups, text, figures)

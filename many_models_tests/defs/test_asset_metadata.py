@@ -50,7 +50,7 @@ def test_an_op_tells_of_each_partition_what_an_asset_would() -> None:
     asset = dg.AssetKey("sales")
     made = Made({"a": {"rows": 1}, "b": {"rows": 2}}, {"all": 3}, {"b": {"worst": "this"}})
     found = list(materializations(asset, ["b", "a"], made))
-    assert [(m.partition, {n: v.value for n, v in m.metadata.items()}) for m in found] == [
-        ("b", {"all": 3, "rows": 2, "worst": "this"}),
-        ("a", {"all": 3, "rows": 1}),
+    assert [(m.partition, [(n, v.value) for n, v in m.metadata.items()]) for m in found] == [
+        ("b", [("rows", 2), ("worst", "this"), ("all", 3)]),
+        ("a", [("rows", 1), ("all", 3)]),
     ]

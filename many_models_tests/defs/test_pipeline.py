@@ -160,8 +160,11 @@ def test_a_real_pipeline_of_rows_trains_promotes_and_predicts_every_group(
         found = statuses(use_case, asset, check)
         assert found == dict.fromkeys(["EWR", "JFK"], "SUCCEEDED"), check
     shown = {asset: _latest_metadata(instance, use_case, asset) for asset in STAGES}
-    assert f"| {use_case.candidate_names[1]} | 3 |" in shown["trained_models"]["ledger"]
-    assert "too_few_rows" in shown["trained_models"]["ledger"]
+    assert (
+        f"| {use_case.candidate_names[1]} | 3 |"
+        in shown["trained_models"]["ledger_of_all_partitions"]
+    )
+    assert "too_few_rows" in shown["trained_models"]["ledger_of_all_partitions"]
     assert "baseline" in shown["predictions"]["examples"]
 
 

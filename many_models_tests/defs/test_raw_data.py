@@ -26,6 +26,16 @@ def test_a_sound_window_passes_all_checks() -> None:
     assert failures() == {}
 
 
+def test_each_result_has_the_numbers_that_its_page_plots() -> None:
+    results = judge_window(WindowReport(**{**SOUND, "rows": 95, "null_keys": 2, "duplicates": 3}))
+    assert {name: result.metadata for name, result in results.items()} == {
+        "schema_as_declared": {},
+        "keys_present": {"rows_without_key": 2},
+        "no_duplicates": {"duplicates": 3},
+        "rows_not_collapsed": {"rows": 95, "source_rows": 100},
+    }
+
+
 def test_an_empty_window_of_an_empty_source_passes() -> None:
     assert failures(rows=0, source_rows=0) == {}
 
