@@ -1,7 +1,7 @@
 """Sensor ``<use case>_new_data``: windows whose rows were loaded since are refreshed, each once.
 
-Its cursor is the state of ``core.new_data``. That also goes into an observation of ``raw_data``
-with every request, from where it is taken should the cursor be lost.
+Its cursor is the state of ``core.new_data``, packed where it is long. That also goes into an
+observation of ``raw_data`` with every request, from where it is taken should the cursor be lost.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from many_models.core.new_data import (
     read_state,
     settle,
 )
+from many_models.core.packed_text import pack_text, unpack_text
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.due import ingested_windows
 from many_models.defs.partitions import (
@@ -111,7 +112,7 @@ def _settle_last(
 ) -> WatchState | None:
     """What the last look left, with the end that its run has come to; None before the first."""
     digest = _watch_digest(use_case)
-    state = read_state(cursor, digest) or _recover(use_case, instance, digest)
+    state = read_state(unpack_text(cursor), digest) or _recover(use_case, instance, digest)
     if state is None:
         return None
     if state.asked is not None:
@@ -132,7 +133,7 @@ def _recover(use_case: AnyUseCase, instance: dg.DagsterInstance, digest: str) ->
     for record in instance.fetch_observations(asset, limit=OBSERVATIONS_READ).records:
         seen = record.asset_observation
         if seen is not None and WATCH_STATE in seen.metadata:
-            return read_state(str(seen.metadata[WATCH_STATE].value), digest)
+            return read_state(unpack_text(str(seen.metadata[WATCH_STATE].value)), digest)
     return None
 
 
@@ -150,7 +151,7 @@ def _outcome(use_case: AnyUseCase, instance: dg.DagsterInstance, key: str) -> Ou
 
 
 def _answer(use_case: AnyUseCase, found: Look) -> dg.SensorResult:
-    cursor = found.state.model_dump_json()
+    cursor = pack_text(found.state.model_dump_json())
     if found.request is None:
         return dg.SensorResult(skip_reason=_tell(found), cursor=cursor)
     request = dg.RunRequest(
