@@ -97,18 +97,36 @@ def _read_trainings(results: Results) -> dict[str, LastTraining]:
         f"MAX(code_version) AS code_version, {version} AS config_version "
         f'FROM "{view}" GROUP BY "partition", run_id'
     ).to_pylist()
+    through = {row["partition"]: row["trained_through"] for row in rows}
+    if unread := [name for name, time in through.items() if time is None]:
+        through |= _read_through_before(results, unread)
     return {
         row["partition"]: LastTraining(
             run_id=row["run_id"],
             trained_at=_moment(row["trained_at"]),
-            trained_through=_moment(row["trained_through"]),
+            trained_through=_moment(through[row["partition"]]),
             groups=int(row["n"]),
             core_seconds=float(row["core_seconds"] or 0),
             code_version=str(row["code_version"]),
             config_version=row["config_version"],
         )
         for row in rows
+        if through[row["partition"]] is not None
     }
+
+
+def _read_through_before(results: Results, partitions: list[str]) -> dict[str, object]:
+    """Last time of data of any training of these partitions, whose last one could read none.
+
+    None for a partition that no training could read: nothing was learned of it ever.
+    """
+    names = {f"p{number}": name for number, name in enumerate(partitions)}
+    rows = results.store.query(
+        f'SELECT "partition", MAX(trained_through) AS through FROM "{results.name("ledger")}" '
+        f'WHERE "partition" IN ({", ".join(f":{name}" for name in names)}) GROUP BY "partition"',
+        names,
+    )
+    return {row["partition"]: row["through"] for row in rows.to_pylist()}
 
 
 def _read_drift(use_case: AnyUseCase, results: Results) -> dict[str, DriftSeen]:

@@ -60,6 +60,18 @@ def test_the_last_training_of_each_partition_counts(results: Results, lake: Lake
     assert second.training == LastTraining("one", MARCH, MARCH, 1, 2.0, "0.9", "before")
 
 
+def test_a_training_that_could_read_nothing_leaves_the_age_of_the_one_before(
+    results: Results, lake: Lake
+) -> None:
+    unread = {"status": "failed", "trained_through": None, "core_seconds": None}
+    put_ledger(results, "s1", "one", MARCH, {})
+    put_ledger(results, "s1", "two", APRIL, unread)
+    put_ledger(results, "s2", "two", APRIL, unread)
+    first, second = read_state(USE_CASE, ["s1", "s2"], lake, results).states
+    assert first.training == LastTraining("two", APRIL, MARCH, 1, 0.0, "0.9", "before")
+    assert second.training is None
+
+
 def test_a_ledger_from_before_there_was_a_config_version_is_read_and_grows_the_column(
     results: Results, lake: Lake
 ) -> None:
