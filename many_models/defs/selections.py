@@ -8,6 +8,7 @@ its config here.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -59,7 +60,8 @@ def refresh_config(use_case: AnyUseCase, windows: Sequence[str]) -> dg.RunConfig
 
 def refreshed_windows(use_case: AnyUseCase, run: dg.DagsterRun) -> list[str]:
     """Windows that a run of ``<use case>_refresh`` was to take in."""
-    config = run.run_config.get("ops", {}).get(f"{use_case.name}_refresh_windows", {})
+    given: Any = run.run_config
+    config = given.get("ops", {}).get(f"{use_case.name}_refresh_windows", {})
     return list(config.get("config", {}).get("windows", []))
 
 
