@@ -28,14 +28,14 @@ def build_schedules(use_case: AnyUseCase) -> list[dg.ScheduleDefinition]:
 def daily_request(
     use_case: AnyUseCase, instance: dg.DagsterInstance, at: datetime
 ) -> dg.RunRequest | dg.SkipReason:
-    """A refresh of what is due, and of what the last one failed to do, under the tick's key."""
+    """A refresh of what is due, or else of what the last one failed to do, under the tick's key."""
     try:
-        windows = {*new_windows(use_case, instance), *_failed_windows(use_case, instance)}
+        windows = new_windows(use_case, instance) or _failed_windows(use_case, instance)
     except UseCaseError as error:
         return dg.SkipReason(str(error))
     if not windows:
         return dg.SkipReason("Nothing is due: every period that is over has been ingested.")
-    return dg.RunRequest(at.isoformat(), run_config=refresh_config(use_case, sorted(windows)))
+    return dg.RunRequest(at.isoformat(), run_config=refresh_config(use_case, windows))
 
 
 def weekly_request(
@@ -48,13 +48,16 @@ def weekly_request(
     return dg.RunRequest(at.isoformat(), tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
 
 
-def _failed_windows(use_case: AnyUseCase, instance: dg.DagsterInstance) -> set[str]:
-    """Windows of the last refresh, if it failed: it may have ingested them, and done no more."""
+def _failed_windows(use_case: AnyUseCase, instance: dg.DagsterInstance) -> list[str]:
+    """Windows of the last refresh, if it failed: it may have ingested them, and done no more.
+
+    Not beside what is due, or they would be ever more where every refresh fails.
+    """
     job = dg.RunsFilter(job_name=f"{use_case.name}_refresh")
     last = instance.get_runs(job, limit=1)
     failed = [run for run in last if run.status == dg.DagsterRunStatus.FAILURE]
     windows = {key for run in failed for key in refreshed_windows(use_case, run)}
-    return windows & set(raw_windows(use_case).get_partition_keys())
+    return sorted(windows & set(raw_windows(use_case).get_partition_keys()))
 
 
 def _build_daily(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
@@ -65,8 +68,8 @@ def _build_daily(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:
         execution_timezone=use_case.schedules.timezone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description=(
-            "Takes in the windows of raw data that are not ingested to their end, or whose last "
-            "refresh failed, forecasts from the newest origin, and judges earlier predictions."
+            "Takes in the windows of raw data that are not ingested to their end, or else those of "
+            "a refresh that failed; forecasts from the newest origin, judges earlier predictions."
         ),
     )
     def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
