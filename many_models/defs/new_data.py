@@ -12,6 +12,7 @@ import dagster as dg
 
 from many_models.core.new_data import (
     ATTEMPTS_MAX,
+    Asked,
     Look,
     Outcome,
     WatchCalendar,
@@ -33,7 +34,7 @@ from many_models.defs.partitions import (
 )
 from many_models.defs.raw_data import source_digest
 from many_models.defs.resources import SourceResource
-from many_models.defs.selections import refresh_config
+from many_models.defs.selections import got_through, refresh_config
 from many_models.steps.new_data import first_state, read_loads
 
 SECONDS_BETWEEN_TICKS = 300
@@ -116,7 +117,7 @@ def _settle_last(
     if state is None:
         return None
     if state.asked is not None:
-        state = settle(state, _outcome(use_case, instance, state.asked.key), now)
+        state = settle(state, _outcome(use_case, instance, state.asked), now)
     return forgive(state, ingested_windows(use_case, instance)) if state.failed else state
 
 
@@ -143,11 +144,19 @@ def _under_way(use_case: AnyUseCase, instance: dg.DagsterInstance) -> str | None
     return next((run.run_id for run in instance.get_runs(wanted, limit=1)), None)
 
 
-def _outcome(use_case: AnyUseCase, instance: dg.DagsterInstance, key: str) -> Outcome:
-    """How the latest run of this key ended; one that is not there has failed to start."""
-    wanted = dg.RunsFilter(job_name=refresh_job(use_case), tags={RUN_KEY: key})
+def _outcome(use_case: AnyUseCase, instance: dg.DagsterInstance, asked: Asked) -> Outcome:
+    """How the latest run of a request ended; one that is not there has failed to start.
+
+    One that only failed in some partitions has taken its windows in: it would fail again.
+    """
+    wanted = dg.RunsFilter(job_name=refresh_job(use_case), tags={RUN_KEY: asked.key})
     runs = instance.get_runs(wanted, limit=1)
-    return ENDS.get(runs[0].status, "under way") if runs else "failed"
+    if not runs:
+        return "failed"
+    outcome = ENDS.get(runs[0].status, "under way")
+    if outcome == "failed" and got_through(use_case, instance, runs[0], asked.windows):
+        return "succeeded"
+    return outcome
 
 
 def _answer(use_case: AnyUseCase, found: Look) -> dg.SensorResult:

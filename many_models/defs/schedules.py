@@ -12,7 +12,7 @@ from many_models.core.use_case import AnyUseCase
 from many_models.defs.due import new_windows
 from many_models.defs.jobs import RANGE_END, RANGE_START
 from many_models.defs.partitions import group_partitions, raw_windows
-from many_models.defs.selections import refresh_config, refreshed_windows
+from many_models.defs.selections import got_through, refresh_config, refreshed_windows
 
 
 def build_schedules(use_case: AnyUseCase) -> list[dg.ScheduleDefinition]:
@@ -55,9 +55,12 @@ def _failed_windows(use_case: AnyUseCase, instance: dg.DagsterInstance) -> list[
     """
     job = dg.RunsFilter(job_name=f"{use_case.name}_refresh")
     last = instance.get_runs(job, limit=1)
-    failed = [run for run in last if run.status == dg.DagsterRunStatus.FAILURE]
-    windows = {key for run in failed for key in refreshed_windows(use_case, run)}
-    return sorted(windows & set(raw_windows(use_case).get_partition_keys()))
+    if not last or last[0].status != dg.DagsterRunStatus.FAILURE:
+        return []
+    windows = refreshed_windows(use_case, last[0])
+    if got_through(use_case, instance, last[0], windows):
+        return []
+    return sorted(set(windows) & set(raw_windows(use_case).get_partition_keys()))
 
 
 def _build_daily(use_case: AnyUseCase, cron: str) -> dg.ScheduleDefinition:

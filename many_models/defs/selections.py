@@ -7,7 +7,7 @@ these the champions. Whoever starts one (a person, the command line, a schedule,
 its config here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import dagster as dg
@@ -63,6 +63,24 @@ def refreshed_windows(use_case: AnyUseCase, run: dg.DagsterRun) -> list[str]:
     given: Any = run.run_config
     config = given.get("ops", {}).get(f"{use_case.name}_refresh_windows", {})
     return list(config.get("config", {}).get("windows", []))
+
+
+def got_through(
+    use_case: AnyUseCase, instance: dg.DagsterInstance, run: dg.DagsterRun, windows: Collection[str]
+) -> bool:
+    """Whether a refresh took in all of these windows and forecast, though it may have failed.
+
+    Then at most some partitions failed, or what the next refresh does again: trying this one again
+    would come to the same.
+    """
+    runs = {name for name in (run.run_id, run.parent_run_id, run.root_run_id) if name}
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    made = [instance.get_asset_partitions_for_run(run_id, kind) for run_id in runs]
+    raw, predictions = (
+        {name for one in made for name in one.get(dg.AssetKey([use_case.name, asset]), ())}
+        for asset in ("raw_data", "predictions")
+    )
+    return raw >= set(windows) and bool(predictions)
 
 
 def build_retrain_job(use_case: AnyUseCase) -> dg.JobDefinition:

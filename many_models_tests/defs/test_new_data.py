@@ -210,6 +210,17 @@ def test_a_failed_run_is_asked_for_again_three_times_in_all_and_then_told(
     assert daemon.tick() == [] and "failed" not in daemon.told
 
 
+def test_a_run_that_failed_in_some_partitions_alone_is_not_asked_for_again(
+    daemon: Daemon, loaded: LoadedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.tick()
+    loaded.sell("2024-01-17", "2024-04-01 11:00:00")
+    daemon.ending = dg.DagsterRunStatus.FAILURE
+    assert daemon.tick() == ["2024-01-01"]
+    monkeypatch.setattr("many_models.defs.new_data.got_through", lambda *_: True)
+    assert daemon.tick() == [] and "failed" not in daemon.told
+
+
 def test_a_run_that_somebody_deleted_is_asked_for_again(daemon: Daemon, loaded: LoadedShop) -> None:
     daemon.tick()
     loaded.sell("2024-01-17", "2024-04-01 11:00:00")

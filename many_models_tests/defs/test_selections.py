@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from many_models import settings
-from many_models.core.errors import UseCaseError
+from many_models.core.errors import PartitionsError, StoreError, UseCaseError
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case
@@ -20,7 +21,13 @@ from many_models.defs.launch import Launcher
 from many_models.defs.partitions import raw_windows
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_resources
-from many_models.defs.selections import refresh_config, retrain_config
+from many_models.defs.run_job import run_job
+from many_models.defs.selections import (
+    got_through,
+    refresh_config,
+    refreshed_windows,
+    retrain_config,
+)
 from many_models_tests.defs.conftest import Platform, Shop, Statuses
 
 Instance = dg.DagsterInstance
@@ -213,6 +220,35 @@ def test_the_very_first_run_may_be_a_refresh(
         "grouped_datasets": ["a", "b", "c"],
         "predictions": ["2024-03-31"],
     }
+
+
+@pytest.mark.parametrize("failing", ["group_partitions", "score_origin"])
+def test_a_refresh_that_failed_in_some_partitions_alone_got_through(
+    use_case: UseCase,
+    instance: Instance,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+) -> None:
+    def group_all_but_b(_: object, keys: Sequence[str], *rest: object) -> Any:
+        raise PartitionsError({"b": "rows lack a key"}, platform.group_partitions(use_case, keys))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreError("the result store is away")
+
+    if failing == "group_partitions":
+        monkeypatch.setattr("many_models.steps.group.group_partitions", group_all_but_b)
+    else:
+        monkeypatch.setattr("many_models.defs.predictions.score_origin", refuse)
+    job, config = job_of(use_case, "refresh"), refresh_config(use_case, ["2024-03-01"])
+    with suppress(StoreError):
+        run_job(job, instance, {}, config)
+    (run,) = instance.get_runs(dg.RunsFilter(job_name="sales_refresh"))
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    through = failing == "group_partitions"
+    assert got_through(use_case, instance, run, ["2024-03-01"]) == through
+    assert not got_through(use_case, instance, run, ["2024-03-01", "2024-02-01"])
+    assert refreshed_windows(use_case, run) == ["2024-03-01"]
 
 
 def test_windows_may_have_been_extracted_for_other_keys(
