@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -116,14 +117,16 @@ def show_recent(use_case: AnyUseCase, row: Row, results: Results) -> AccuracyExa
     """What a champion has predicted lately beside what happened; None of classes."""
     if not use_case.target_is_number:
         return None
+    frequency = use_case.frequency
+    shown = EXAMPLE_WINDOWS * use_case.drift.window_of(frequency)
+    through = frequency.to_period(np.array([row["data_through"]], dtype="datetime64[us]"))
+    first_origin = frequency.to_time(through - shown - use_case.periods_ahead)[0].item()
     found = results.store.query(
         'SELECT "time", AVG(prediction) AS prediction, AVG(actual) AS actual '
-        f"FROM \"{results.name('accuracy')}\" WHERE group_key = :key AND source = 'model' "
+        f'FROM "{results.name("accuracy")}" WHERE origin >= :first_origin '
+        "AND group_key = :key AND source = 'model' "
         'GROUP BY "time" ORDER BY "time" DESC LIMIT :most',
-        {
-            "key": row["group_key"],
-            "most": EXAMPLE_WINDOWS * use_case.drift.window_of(use_case.frequency),
-        },
+        {"first_origin": first_origin, "key": row["group_key"], "most": shown},
     )
     return AccuracyExample(
         title=row["group_key"],

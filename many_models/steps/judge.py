@@ -5,7 +5,7 @@ Judging writes verdicts and changes nothing else; what follows from them is in `
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -100,14 +100,25 @@ def judge_partitions(
         for row in pooled
         if row["run_id"] == runs[row["partition"]] and row["model_version"] is not None
     ]
-    for run_id in sorted(set(runs.values())):  # one, but where other runs have trained some since
-        of_run = [row for row in rows if row["run_id"] == run_id]
-        table = pa.Table.from_pylist(of_run, schema=verdict_schema(use_case))
-        judged = sorted(name for name in set(partitions) if runs[name] == run_id)
-        results.replace("verdicts", table, {"partition": judged, "run_id": run_id})
+    _write(use_case, {name: runs[name] for name in partitions}, rows, results)
     results.create_views("verdicts", "trained_at")
     raise_failed(errors, summaries, asked)
     return summaries
+
+
+def _write(
+    use_case: AnyUseCase, runs: Mapping[str, str], rows: Sequence[Row], results: Results
+) -> None:
+    """Replace the verdicts on each partition's last training run."""
+    judged: dict[str, list[str]] = defaultdict(list)  # by run: one, unless others trained since
+    of_run: dict[str, list[Row]] = defaultdict(list)
+    for name, run_id in sorted(runs.items()):
+        judged[run_id].append(name)
+    for row in rows:
+        of_run[row["run_id"]].append(row)
+    for run_id, partitions in judged.items():
+        table = pa.Table.from_pylist(of_run[run_id], schema=verdict_schema(use_case))
+        results.replace("verdicts", table, {"partition": partitions, "run_id": run_id})
 
 
 def _pair(
