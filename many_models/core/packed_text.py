@@ -10,10 +10,13 @@ MARK = "zlib:"
 
 
 def pack_text(text: str) -> str:
-    """``text`` where it is short, else the mark and its compressed form, in ASCII."""
+    """``text`` where it is short, else the mark and its compressed form: lines of ASCII.
+
+    In one line it would make the page as wide as itself.
+    """
     if len(text) <= SHORT:
         return text
-    return MARK + base64.b64encode(zlib.compress(text.encode(), level=9)).decode()
+    return MARK + base64.encodebytes(zlib.compress(text.encode(), level=9)).decode()
 
 
 def unpack_text(packed: str | None) -> str | None:
