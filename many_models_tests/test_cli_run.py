@@ -127,6 +127,7 @@ def test_the_status_of_a_finished_run(finished: tuple[Path, str, str], expected:
         "trained_models",
         "promoted_models",
         "predictions",
+        "model_drift",
     ]
     assert all(seconds >= 0 for seconds in status.pop("seconds").values())
     assert status == {
@@ -141,6 +142,7 @@ def test_the_status_of_a_finished_run(finished: tuple[Path, str, str], expected:
         "pooled_predictions": 0,
         "baseline_predictions": (6 - accepted) * 28,
         "last_origin": "2023-10-27 00:00:00",
+        **dict.fromkeys(("drifted", "shifted", "stale", "being_retrained"), 0),
     }
     assert accepted > 0
 

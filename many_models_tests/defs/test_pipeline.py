@@ -155,7 +155,7 @@ def test_a_real_pipeline_of_rows_trains_promotes_and_predicts_every_group(
     assert status.champions == status.promoted == 3
     assert (status.predictions, status.baseline_predictions) == (4 * 8, 8)
     assert status.last_origin == datetime(2024, 2, 13)
-    assert list(status.seconds) == STAGES
+    assert list(status.seconds) == [*STAGES, "model_drift"]
     for asset, check in CHECKS:
         found = statuses(use_case, asset, check)
         assert found == dict.fromkeys(["EWR", "JFK"], "SUCCEEDED"), check

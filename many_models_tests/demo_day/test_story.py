@@ -14,7 +14,7 @@ from many_models.defs.resources import build_champions
 from many_models.demo_day.retailer import Retailer
 from many_models.demo_day.story import Story, play
 
-pytestmark = [pytest.mark.spark, pytest.mark.mlflow]
+pytestmark = [pytest.mark.spark, pytest.mark.mlflow, pytest.mark.timeout(900)]
 
 DAY = timedelta(days=1)
 
