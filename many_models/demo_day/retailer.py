@@ -38,7 +38,6 @@ gaps: zero
 prediction_floor: 0
 candidates: [seasonal_naive, mean, ets]
 validation: {{metric: mase, folds: 3, min_observations: 60, interval: 0.9}}
-drift: {{share_max: 0.35}}      # of a store's items; one of them alone is no reason
 """
 
 

@@ -14,8 +14,8 @@ from many_models.demo_day.retailer import DAYS_TOLD, Retailer
 from many_models.steps.results import Results
 
 DAY = timedelta(days=1)
-RUSH = 3.0  # times what a store sold before its competitor closed
-BOOKS_DAYS = 100  # of sales that the new store brings along
+RUSH = 5.0  # times what a store sold before its competitor closed
+BOOKS_DAYS = 75  # of sales that the new store brings along
 NAMES_SHOWN = 4
 
 Tell = Callable[[str], None]

@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def retailer(home: Path) -> Retailer:
-    return Retailer.founded(home / "demo", stores=4, items=3, history_days=75)
+    return Retailer.founded(home / "demo", stores=4, items=5, history_days=75)
 
 
 @pytest.fixture
@@ -39,9 +39,11 @@ def test_sensors_do_what_a_day_asks_for_and_nothing_twice(story: Story, retailer
 
     (run,) = rush.refreshed
     assert run.names == tuple(str(day + DAY * n) for n in range(1, 14))
-    assert run.failed["accuracy_as_promised"] == story.rushed
+    failed = run.failed["accuracy_as_promised"]
+    assert set(story.rushed) <= set(failed)
+    assert len(failed) < 4  # by chance one more may, not all
     (run,) = rush.retrained
-    assert (run.job, sorted(run.names)) == ("day_retrain", sorted(story.rushed))
+    assert (run.job, sorted(run.names)) == ("day_retrain", sorted(failed))
 
     (run,) = opening.retrained
     assert run.names == (story.opened,)
@@ -49,9 +51,9 @@ def test_sensors_do_what_a_day_asks_for_and_nothing_twice(story: Story, retailer
     assert [chapter.again for chapter in story.chapters] == [(), (), ()]
     requests = {str(row["partition"]): row for row in story.requests}
     reasons = {name: row["reason"] for name, row in requests.items()}
-    assert reasons == dict.fromkeys(story.rushed, "drift") | {story.opened: "new_groups"}
+    assert reasons == dict.fromkeys(failed, "drift") | {story.opened: "new_groups"}
     assert {row["outcome"] for row in story.requests} <= {"trained", "no_better"}
-    assert requests[story.opened]["trained"] == 3
+    assert requests[story.opened]["trained"] == 5
 
     champions = build_champions(load_use_case(retailer.file), os.environ)
     newest = {c.name: c.tags["trained_through"][:10] for c in champions.champions("day")}
