@@ -125,6 +125,7 @@ def test_champions_that_have_drifted_are_counted(
         {
             "partition": ["s1", "s1", "s2"],
             "judged": [9, 0, 9],
+            "promised": [1.0, 1.0, 1.0],
             "excess": [4.0, 0.0, 2.0],
             "drifted": [True, False, True],
             "shifted": [False, False, True],
