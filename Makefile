@@ -22,7 +22,7 @@ ui: java .venv/demo ## Open Dagster on what the demo made
 	@$(BIN)/many-models ui
 
 test: java .venv/dev ## Run all tests, those that take seconds first
-	$(BIN)/pytest $(PARALLEL) -m '$(UNIT)'
+	$(BIN)/pytest -m '$(UNIT)'
 	$(BIN)/pytest $(PARALLEL) -m 'not ($(UNIT))'
 
 lint: .venv/dev ## Check style, imports and format
