@@ -39,6 +39,14 @@ def pooled_name(use_case: str, partition: str) -> str:
     return model_name(f"{use_case}~pooled", ("partition",), (partition,))
 
 
+def router_name(use_case: str) -> str:
+    """Registered name of the model that stands for all of a use case, such as ``grocery-router``.
+
+    No use case has a ``-`` in its name, and no group's model a name without a dot.
+    """
+    return f"{use_case}-router"
+
+
 def parse_group_key(text: str, columns: Sequence[str]) -> tuple[str, ...]:
     """Values of the key columns in a composite key, in the order of ``columns``.
 

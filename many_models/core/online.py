@@ -29,6 +29,9 @@ Columns = Mapping[str, Sequence[Any]]
 
 Key = tuple[str, ...]
 
+OUT_OF_REACH = "time_out_of_reach"
+"""Reason for which rows are refused that no model can ever forecast."""
+
 BYTES_A_PAYLOAD_BYTE = 8
 """What a model takes in memory, by the size of its pickle: trees are text there, and compressed.
 
@@ -62,6 +65,15 @@ class Scored:
     records: list[dict[str, Any]]
     unserved: dict[str, Problem] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def refusal(self) -> Problem | None:
+        """Why nobody served any row, told of the first group; None where some row was served."""
+        if self.sources.keys() != {"none"}:
+            return None
+        (key, problem), *rest = self.unserved.items()
+        more = f" (and {len(rest)} more groups)" if rest else ""
+        return Problem(problem.reason, f"{key}: {problem.error}{more}")
 
 
 class ReadyModel(Protocol):

@@ -23,6 +23,9 @@ CANDIDATE_TAG = "candidate"
 POOLED_TAG = "pooled"
 """On a partition's pooled model, which has no composite key."""
 
+ROUTED_TAG = "routes"
+"""On the router, in place of ``use_case``: it is no model of a group, nor promoted by verdict."""
+
 PAYLOAD_SHA256_TAG = "payload_sha256"
 """Written by the registry: hex SHA-256 of the payload, checked before anything is unpickled."""
 

@@ -20,6 +20,7 @@ from many_models.defs.partition_failures import attempt, partitions_left
 from many_models.defs.partitions import group_partitions
 from many_models.defs.registry_pages import production_pages
 from many_models.defs.resources import ChampionsResource, RegistryResource, StoreResource
+from many_models.router import publish_router
 from many_models.steps.promote import find_unqualified, promote_partitions
 from many_models.steps.results import timed
 
@@ -86,6 +87,8 @@ def make_promoted_models(
             )
         )
         stage.count(partitions=len(found), rows=sum(p.promoted for p in found.values()))
+    if any(partition.champions for partition in found.values()):
+        publish_router(use_case, production, run.id)
     if overtaken := [name for name, partition in found.items() if partition.overtaken]:
         logger.warning(
             "%d partitions, such as %s, were trained by another run since: it is to promote them",

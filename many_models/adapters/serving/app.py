@@ -34,11 +34,12 @@ from many_models.adapters.serving.protocol import (
     read_columns,
     write_predictions,
 )
-from many_models.core.online import Columns, Scored
+from many_models.core.failure import Problem
+from many_models.core.online import OUT_OF_REACH, Columns, Scored
 
 logger = logging.getLogger(__name__)
 
-_NOT_SERVED = {"time_out_of_reach": (400, "BAD_REQUEST")}
+_NOT_SERVED = {OUT_OF_REACH: (400, "BAD_REQUEST")}
 
 
 class Service(Protocol):
@@ -113,8 +114,8 @@ def _add_scoring(
         content = await _read_body(request, limits)
         scored, written = await gate.run(partial(_score, service, content, limits.rows))
         counts.rows.update(scored.sources)
-        if scored.sources.keys() == {"none"}:
-            return _nobody_served(scored)
+        if refusal := scored.refusal:
+            return _refuse(refusal)
         return Response(written, media_type="application/json")
 
 
@@ -123,12 +124,10 @@ def _score(service: Service, content: bytes, rows_max: int) -> tuple[Scored, byt
     return scored, write_predictions(scored.records)
 
 
-def _nobody_served(scored: Scored) -> Response:
-    """The answer to a request none of whose rows could be served: an error, told group by group."""
-    (key, problem), *rest = scored.unserved.items()
+def _refuse(problem: Problem) -> Response:
+    """The answer to a request none of whose rows could be served."""
     status, code = _NOT_SERVED.get(problem.reason, (404, "RESOURCE_DOES_NOT_EXIST"))
-    more = f" (and {len(rest)} more groups)" if rest else ""
-    return error_response(status, code, f"{key}: {problem.error}{more}", reason=problem.reason)
+    return error_response(status, code, problem.error or "", reason=problem.reason)
 
 
 def _add_models(app: FastAPI, service: Service, gate: Gate) -> None:

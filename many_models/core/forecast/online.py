@@ -25,6 +25,7 @@ from many_models.core.frequency import Frequency
 from many_models.core.lake_schema import raw_columns
 from many_models.core.online import (
     BYTES_A_PAYLOAD_BYTE,
+    OUT_OF_REACH,
     Answer,
     Columns,
     GroupHistory,
@@ -38,7 +39,6 @@ from many_models.core.online import (
 )
 from many_models.core.scoring import Champion
 
-OUT_OF_REACH = "time_out_of_reach"
 _OBJECTS = 2_000  # bytes of the Python objects around a model's arrays, about
 
 

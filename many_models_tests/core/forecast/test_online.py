@@ -11,7 +11,6 @@ import pytest
 from many_models.core.errors import RequestError
 from many_models.core.failure import Problem
 from many_models.core.forecast.online import (
-    OUT_OF_REACH,
     _with_wanted,
     make_ready,
     read_wanted,
@@ -21,7 +20,7 @@ from many_models.core.forecast.scoring import score_shard
 from many_models.core.forecast.training import train_shard
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.keys import group_key
-from many_models.core.online import Answer, GroupHistory
+from many_models.core.online import OUT_OF_REACH, Answer, GroupHistory
 from many_models.core.scoring import Champion
 from many_models_tests.fakes import Columns, make_series, make_shard, make_use_case, noisy_weeks
 
