@@ -118,6 +118,14 @@ class FeatureSpec:
         end = len(self._of_date)
         return tuple(range(len(fourier_names(self.frequency)), end))
 
+    def with_known(self, x: Floats, known: Floats) -> Floats:
+        """Features (N, p) with the known ones (N, K), and what is made of them, in their place."""
+        first = len(self._of_date)
+        own = np.column_stack(_of_known(known))
+        found = x.copy()
+        found[:, first : first + own.shape[1]] = own
+        return found
+
     @property
     def crossed(self) -> tuple[tuple[int, int], ...]:
         """Numbers of the columns of each known feature and of each wave of the week."""
@@ -163,11 +171,7 @@ def build_features(panel: Panel, spec: FeatureSpec) -> Floats:
     columns = [
         *fourier(panel, spec.frequency),
         *(holiday_flags(panel, spec.frequency, spec.holidays) if spec.holidays else ()),
-        *panel.known.T,
-        *(
-            panel.known[:, a] * panel.known[:, b]
-            for a, b in combinations(range(len(spec.known)), 2)
-        ),
+        *_of_known(panel.known),
         same_season[0],
         _mean_of(same_season),
         *(rolling_mean(panel, panel.target, spec.horizon, window) for window in spec.windows),
@@ -175,6 +179,12 @@ def build_features(panel: Panel, spec: FeatureSpec) -> Floats:
         *calendar_numbers(panel, spec.frequency),
     ]
     return np.column_stack(columns)
+
+
+def _of_known(known: Floats) -> list[Floats]:
+    """The known features, and the product of each two."""
+    pairs = combinations(range(known.shape[1]), 2)
+    return [*known.T, *(known[:, a] * known[:, b] for a, b in pairs)]
 
 
 def shift(panel: Panel, values: Floats, lag: int) -> Floats:

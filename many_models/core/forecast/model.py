@@ -6,7 +6,7 @@ in the model, so that whoever loads it needs no lake.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -69,17 +69,30 @@ class ForecastModel:
         columns = dict(zip(names, found, strict=True))
         return pd.DataFrame(columns).iloc[ahead - 1].set_axis(rows.index, axis=0)
 
-    def forecast(self, future: Floats, halfwidths: Floats, floor: float | None) -> Floats:
+    def outlook(self) -> Outlook:
+        """What is known of the horizon before the known features are: the same for all of them."""
+        horizon, season = self.spec.horizon, self.spec.frequency.season
+        panel = self._panel()
+        x = build_features(panel, self.spec)[-horizon:]
+        naive = seasonal_naive(panel, np.array([self.origin]), horizon, season)[0, 0]
+        return Outlook(x, naive, self.target, self.origin)
+
+    def forecast(
+        self,
+        future: Floats,
+        halfwidths: Floats,
+        floor: float | None,
+        outlook: Outlook | None = None,
+    ) -> Floats:
         """Prediction, then the lower and upper bound for each of ``halfwidths``: (1 + 2 L, H).
 
-        ``future`` (H, K) are the known features of the horizon, NaN for what nobody told.
+        ``future`` (H, K) are the known features of the horizon, NaN for what nobody told. Whoever
+        forecasts again and again keeps the ``outlook``, of which making takes most of the time.
         """
-        panel = self._panel(future)
-        x = build_features(panel, self.spec)[-self.spec.horizon :]
-        season = self.spec.frequency.season
-        naive = seasonal_naive(panel, np.array([self.origin]), self.spec.horizon, season)[0, 0]
-        outlook = Outlook(x, naive, self.target, self.origin)
-        return forecast_with_intervals(self.fitted, outlook, halfwidths, floor)
+        found = outlook or self.outlook()
+        if self.spec.known:
+            found = replace(found, x=self.spec.with_known(found.x, self._fill(future)))
+        return forecast_with_intervals(self.fitted, found, halfwidths, floor)
 
     def example(self, count: int = 3) -> pd.DataFrame:
         """Rows that ``predict`` accepts: the periods after the origin, known features at zero."""
@@ -118,19 +131,23 @@ class ForecastModel:
             raise ValueError(f"{self.time_column} {twice} occurs twice; give one row for each time")
         return ahead
 
-    def _panel(self, future: Floats) -> Panel:
-        horizon = self.spec.horizon
-        known = np.vstack([np.tile(self.last_known, (len(self.target), 1)), future])
+    def _fill(self, future: Floats) -> Floats:
+        """Known features of the horizon (H, K) without gaps, as far as anything is known."""
+        known = np.vstack([self.last_known, future])
         ends = np.array([0, len(known)])
-        for column, fill in enumerate(self.known_fill):
-            known[:, column] = fill_known(known[:, column], ends, fill)
+        filled = [fill_known(known[:, k], ends, fill) for k, fill in enumerate(self.known_fill)]
+        return np.column_stack(filled)[1:]
+
+    def _panel(self) -> Panel:
+        """The recent history and the horizon, of which nothing is known."""
+        horizon, rows = self.spec.horizon, len(self.target) + self.spec.horizon
         return Panel(
             origin=self.origin,
             ahead=horizon,
             starts=np.array([self.origin + 1 - len(self.target)]),
             history=np.array([self.history]),
             target=np.concatenate([self.target, np.full(horizon, np.nan)]),
-            known=known,
+            known=np.full((rows, len(self.spec.known)), np.nan),
             past=np.vstack([self.past, np.full((horizon, self.past.shape[1]), np.nan)]),
         )
 

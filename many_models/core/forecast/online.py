@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from many_models.core.arrays import Floats, Ints
 from many_models.core.errors import RequestError
 from many_models.core.failure import Problem
+from many_models.core.forecast.candidates.port import Outlook
 from many_models.core.forecast.model import ForecastModel
 from many_models.core.forecast.scoring import load_champion, score_shard
 from many_models.core.forecast.use_case import UseCase
@@ -81,27 +82,44 @@ def read_wanted(columns: Columns, use_case: UseCase) -> Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecaster:
+    """A model with what its forecasts have in common, whatever the known features (H, K) are."""
+
+    model: ForecastModel
+    outlook: Outlook
+    halfwidths: Floats
+    floor: float | None
+
+    @classmethod
+    def of(cls, model: ForecastModel, use_case: UseCase) -> Forecaster:
+        halfwidths = model.halfwidths_at(use_case.validation.all_levels)
+        return cls(model, model.outlook(), halfwidths, use_case.prediction_floor)
+
+    def forecast(self, future: Floats) -> Floats:
+        return self.model.forecast(future, self.halfwidths, self.floor, self.outlook)
+
+
+@dataclass(frozen=True, slots=True)
 class ReadyForecast:
-    """One group's champion; ``whole`` (1 + 2 L, H) is its forecast where ``model`` is not kept."""
+    """One group's champion: ``made`` is its forecast (1 + 2 L, H), or what makes it of a future."""
 
     champion: Champion
     candidate: str
     use_case: UseCase
     origin: int
     size: int
-    model: ForecastModel | None
-    whole: Floats | None
+    made: Floats | Forecaster
 
     def answer(self, wanted: Wanted, rows: Ints) -> Answer | Problem:
         """Forecasts of these rows, or that a time lies outside of the horizon."""
         ahead = wanted.periods[rows] - self.origin
         if problem := _out_of_reach(ahead, self.origin, self.use_case):
             return problem
-        found = self.whole
-        if found is None:
+        found = self.made
+        if isinstance(found, Forecaster):
             future = np.full((self.use_case.horizon, wanted.known.shape[1]), np.nan)
             future[ahead - 1] = wanted.known[rows]
-            found = _forecast(self._kept, future, self.use_case)
+            found = found.forecast(future)
         return Answer(
             source="model",
             candidate=self.candidate,
@@ -127,11 +145,6 @@ class ReadyForecast:
             ],
         }
 
-    @property
-    def _kept(self) -> ForecastModel:
-        assert self.model is not None  # there is a model, or its whole forecast
-        return self.model
-
 
 def make_ready(champion: Champion, key: Key, use_case: UseCase) -> ReadyForecast:
     """What answers for ``champion``, the model of the group ``key``.
@@ -140,19 +153,19 @@ def make_ready(champion: Champion, key: Key, use_case: UseCase) -> ReadyForecast
         ValueError: it is no model of this group as the use case has it now.
     """
     model = load_champion(champion, key, use_case)
-    named = Champion(champion.name, champion.version, None)
-    alone = not model.spec.known
-    nothing = np.empty((use_case.horizon, 0))
-    whole = _forecast(model, nothing, use_case) if alone else None
-    kept = len(champion.payload or b"") * BYTES_A_PAYLOAD_BYTE if whole is None else whole.nbytes
+    forecaster = Forecaster.of(model, use_case)
+    made: Floats | Forecaster = forecaster
+    kept = len(champion.payload or b"") * BYTES_A_PAYLOAD_BYTE + forecaster.outlook.x.nbytes
+    if not model.spec.known:
+        made = forecaster.forecast(np.empty((use_case.horizon, 0)))
+        kept = made.nbytes
     return ReadyForecast(
-        champion=named,
+        champion=Champion(champion.name, champion.version, None),
         candidate=model.candidate,
         use_case=use_case,
         origin=model.origin,
         size=_OBJECTS + kept,
-        model=None if alone else model,
-        whole=whole,
+        made=made,
     )
 
 
@@ -214,11 +227,6 @@ def _with_wanted(
     added = pa.table([pa.array(asked[f.name], f.type) for f in schema], schema=schema)
     both = pa.concat_tables([table.filter(pc.invert(same)), added])
     return both.sort_by(use_case.time.column)
-
-
-def _forecast(model: ForecastModel, future: Floats, use_case: UseCase) -> Floats:
-    halfwidths = model.halfwidths_at(use_case.validation.all_levels)
-    return model.forecast(future, halfwidths, use_case.prediction_floor)
 
 
 def _named(found: Floats, use_case: UseCase) -> dict[str, Floats]:
