@@ -34,11 +34,11 @@ Key = tuple[str, str]
 FIRST = "store=1,item=item 0"
 
 
-def series_of(use_case: UseCase) -> dict[Key, Columns]:
+def series_of(use_case: UseCase, count: int = GROUPS) -> dict[Key, Columns]:
     """Groups of different lengths, their rows of the horizon without a target."""
     draw = np.random.default_rng(0)
     groups: dict[Key, Columns] = {}
-    for number in range(GROUPS):
+    for number in range(count):
         sold = [*noisy_weeks(DAYS - number % 3, number), *[None] * HORIZON]
         price = {"price": draw.uniform(1, 9, len(sold)).round(2).tolist()}
         known = price if use_case.features.known else {}
@@ -54,7 +54,10 @@ def train(use_case: UseCase) -> dict[str, Champion]:
 @cache
 def _train_once(with_prices: bool) -> dict[str, Champion]:
     use_case = WITH_PRICES if with_prices else WITHOUT
-    shard = make_shard(use_case, series_of(use_case))
+    return train_anew(use_case, make_shard(use_case, series_of(use_case)))
+
+
+def train_anew(use_case: UseCase, shard: pa.Table) -> dict[str, Champion]:
     trained = train_shard(shard, use_case, partition="1", trained_through=END).to_pylist()
     keys = [group_key(use_case.keys, (row["store"], row["item"])) for row in trained]
     return {
@@ -63,10 +66,12 @@ def _train_once(with_prices: bool) -> dict[str, Champion]:
     }
 
 
-def batch(shard: pa.Table, champions: Mapping[str, Champion], use_case: UseCase) -> list[Any]:
+def batch(
+    shard: pa.Table, champions: Mapping[str, Champion], use_case: UseCase, groups: int = GROUPS
+) -> list[Any]:
     found = score_shard(shard, champions, use_case, partition="1", origin=END)[0]
     rows: list[Any] = found.to_pylist()
-    assert len(rows) == GROUPS * HORIZON
+    assert len(rows) == groups * HORIZON
     return rows
 
 
@@ -97,6 +102,33 @@ def test_online_and_batch_predictions_of_the_same_rows_are_equal_bit_for_bit(
         assert (answer.source, answer.origin) == ("model", END)
         for name, values in answer.columns.items():
             assert values.tolist() == [expected[row][name] for row in rows], (key, name)
+
+
+def test_a_thousand_groups_get_the_same_bits_online_as_in_batch() -> None:
+    """Two groups in three have a champion."""
+    use_case = make_use_case(candidates=["seasonal_naive", "ridge"], features={"known": ["price"]})
+    groups = series_of(use_case, 1_000)
+    shard = make_shard(use_case, groups)
+    champions = enumerate(train_anew(use_case, shard).items())
+    served = dict(champion for number, champion in champions if number % 3)
+    expected = batch(shard, served, use_case, len(groups))
+    wanted = read_wanted(asked(expected, use_case, groups), use_case)
+    differing = []
+    for number, key in enumerate(groups):
+        rows = np.arange(HORIZON) + number * HORIZON
+        champion = served.get(group_key(use_case.keys, key))
+        history = GroupHistory(make_shard(use_case, {key: groups[key]}), END)
+        answer = (
+            make_ready(champion, key, use_case).answer(wanted, rows)
+            if champion
+            else score_history(history, wanted, rows, key, {}, use_case, "1")
+        )
+        assert isinstance(answer, Answer)
+        assert answer.source == expected[rows[0]]["source"]
+        for name, values in answer.columns.items():
+            if values.tolist() != [expected[row][name] for row in rows]:
+                differing.append((key, name))
+    assert differing == []
 
 
 @pytest.mark.parametrize("use_case", [WITH_PRICES, WITHOUT], ids=["prices", "nothing known"])
