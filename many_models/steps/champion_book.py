@@ -19,7 +19,7 @@ from many_models.core.errors import NotReadyError, RegistryError
 
 logger = logging.getLogger(__name__)
 
-_REST = 9  # times as long as the look before
+_TIME_SHARE = 0.1  # of looks at a registry that does not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ChampionBook:
     """Follows the champions that ``open_feed`` tells of, every ``refresh_seconds``, in a thread.
 
     A feed that fails is opened anew at the next look. Looks that take long are made less often, so
-    that following costs a tenth of a core at most, here and at the registry.
+    that following takes no more than the feed's share of the time, here and at the registry.
     """
 
     def __init__(
@@ -126,4 +126,10 @@ class ChampionBook:
         while not self._stopped.wait(pause):
             started = time.monotonic()
             self.refresh()
-            pause = max(self._refresh_seconds, _REST * (time.monotonic() - started))
+            share = self._feed.time_share if self._feed else _TIME_SHARE
+            pause = rest_after(time.monotonic() - started, self._refresh_seconds, share)
+
+
+def rest_after(look_seconds: float, refresh_seconds: float, time_share: float) -> float:
+    """Seconds until the next look: one every ``refresh_seconds``, none for long if it took long."""
+    return max(refresh_seconds, look_seconds / time_share) - look_seconds

@@ -8,12 +8,14 @@ import pytest
 
 from many_models.core.champion_index import ChampionChanges, IndexedChampion
 from many_models.core.errors import NotReadyError, RegistryError
-from many_models.steps.champion_book import ChampionBook
+from many_models.steps.champion_book import ChampionBook, rest_after
 
 
 @dataclass
 class FakeRegistry:
     """Champions by key, and whether they can be read; counts the feeds that were opened."""
+
+    time_share = 0.5
 
     champions: dict[str, int] = field(default_factory=dict)
     away: bool = False
@@ -87,3 +89,12 @@ def test_an_error_that_nobody_expected_stops_nothing() -> None:
     book = ChampionBook(broken)
     assert not book.refresh()
     assert book.status().error is not None
+
+
+@pytest.mark.parametrize(
+    ("look", "share", "rest"), [(0.0, 0.5, 2.0), (0.5, 0.5, 1.5), (3.0, 0.5, 3.0), (3.0, 0.1, 27.0)]
+)
+def test_looks_begin_at_even_intervals_unless_they_take_too_much_of_the_time(
+    look: float, share: float, rest: float
+) -> None:
+    assert rest_after(look, 2.0, share) == pytest.approx(rest)

@@ -65,7 +65,12 @@ FROM registered_model_aliases WHERE workspace = '{WORKSPACE}' AND alias = ?
 
 
 class ChampionFeed(Protocol):
-    """Tells changes of champions."""
+    """Tells changes of champions.
+
+    ``time_share`` is how much of the time, 0 to 1, asking may take.
+    """
+
+    time_share: float
 
     def poll(self, known: Mapping[str, int]) -> ChampionChanges:
         """What is new to somebody who knows these versions by registered name.
@@ -95,6 +100,8 @@ def open_feed(registry: ReadableRegistry, use_case: str) -> ChampionFeed:
 class EmptyFeed:
     """Of a registry that nobody has written to yet: looks whether that is still so."""
 
+    time_share = 0.1
+
     def __init__(self, registry: ReadableRegistry) -> None:
         self._registry = registry
 
@@ -107,6 +114,8 @@ class EmptyFeed:
 
 class ListedFeed:
     """Lists all champions each time, by whatever calls the registry understands."""
+
+    time_share = 0.1  # it asks again and again though nothing may have happened
 
     def __init__(self, registry: ReadableRegistry, use_case: str) -> None:
         self._registry = registry
@@ -122,6 +131,8 @@ class ListedFeed:
 
 class SqlFeed:
     """Asks the tables of a ``database`` that we know; ``uri`` is the registry's."""
+
+    time_share = 0.5  # a look takes long only where much has happened
 
     def __init__(self, database: RegistryDatabase, uri: str, use_case: str) -> None:
         self._database = database
