@@ -30,7 +30,7 @@ from many_models.core.online import OUT_OF_REACH, Columns, Scored
 from many_models.core.registration import (
     CHAMPION,
     PROMOTED_BY_TAG,
-    ROUTED_TAG,
+    ROUTER_TAG,
     ModelRecord,
     RegistrationFailure,
 )
@@ -151,7 +151,7 @@ def publish_router(
     current = production.champion(name)
     if current is not None and current.tags.get(_DIGEST_TAG) == digest:
         return False
-    tags = {ROUTED_TAG: use_case.name, _DIGEST_TAG: digest, "code_version": __version__}
+    tags = {ROUTER_TAG: use_case.name, _DIGEST_TAG: digest, "code_version": __version__}
     tags |= {PROMOTED_BY_TAG: run_id} if run_id else {}
     record = ModelRecord(name, pickle.dumps(Router(description)), {}, {}, tags)
     for outcome in production.register([record], alias=CHAMPION):

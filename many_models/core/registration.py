@@ -23,7 +23,7 @@ CANDIDATE_TAG = "candidate"
 POOLED_TAG = "pooled"
 """On a partition's pooled model, which has no composite key."""
 
-ROUTED_TAG = "routes"
+ROUTER_TAG = "router_of"
 """On the router, in place of ``use_case``: it is no model of a group, nor promoted by verdict."""
 
 PAYLOAD_SHA256_TAG = "payload_sha256"

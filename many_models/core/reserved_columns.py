@@ -43,7 +43,7 @@ _DRIFT = [
     *("target_shift", "feature_shift", "shifted_feature", "drifted", "shifted", "stale"),
 ]
 _TAGS = [
-    *("use_case", "partition_key", "metric", "dagster_run_id", "verdict", "pooled"),
+    *("use_case", "partition_key", "metric", "dagster_run_id", "verdict", "pooled", "router_of"),
     *("artifact_location", "training_run", "training_version"),
     *("promoted_at", "promoted_by", "replaces"),
     *("rolled_back_at", "rolled_back_by", "rolled_back_to", "rollback_reason", "rollback_id"),

@@ -206,6 +206,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
         f"{defs}.trained_models.read_shards": made.read_shards,
         f"{defs}.trained_models.judge_partitions": made.judge_partitions,
         f"{defs}.promoted_models.promote_partitions": made.promote_partitions,
+        f"{defs}.promoted_models.publish_router": lambda *_: True,
         f"{defs}.promoted_models.find_unqualified": made.find_unqualified,
         f"{defs}.predictions.score_origin": made.score_origin,
         f"{defs}.forecast_accuracy.measure_origin": made.measure_origin,
