@@ -49,7 +49,8 @@ class Router:
     """Predicts rows of many groups; ``description`` is the use case as JSON.
 
     Unpickled anywhere, it finds its registry and its lake in the environment when it is first
-    asked. Safe to share among threads.
+    asked. From then on the process's libraries of numbers use one thread, as in batch: sums in
+    another order would be other numbers. Safe to share among threads.
     """
 
     def __init__(self, description: str) -> None:
