@@ -21,6 +21,7 @@ from many_models.cli_explain import explain
 from many_models.cli_gc import gc
 from many_models.cli_mlflow import mlflow
 from many_models.cli_new import new
+from many_models.cli_results import results
 from many_models.cli_retraining import retraining
 from many_models.cli_run import run, status
 from many_models.cli_serve import serve
@@ -51,7 +52,7 @@ def main() -> None:
 
 for command in (
     *(new, run, demo, simulate, status, models, history, explain, rollback),
-    *(retraining, gc, mlflow, serve),
+    *(retraining, gc, mlflow, serve, results),
 ):
     main.add_command(command)
 

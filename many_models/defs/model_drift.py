@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from many_models.adapters.plots import plot_accuracy
+from many_models.adapters.charts.output import to_markdown
+from many_models.adapters.charts.series import draw_series
 from many_models.core.drift_rules import DriftRules
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
@@ -220,8 +221,9 @@ def add_plots(
     failed = [key for key, result in found.items() if not result.passed][:PLOTS_MAX]
     plotted = dict(found)
     for key in failed:
-        if example := show_recent(use_case, worst[key][0], results):
-            picture = dg.MetadataValue.md(plot_accuracy(example, use_case.target))
+        if shown := show_recent(use_case, worst[key][0], results):
+            chart = draw_series([shown], use_case.target)
+            picture = dg.MetadataValue.md(to_markdown(chart, "worst group"))
             result = found[key]
             metadata = {**result.metadata, "worst_group": picture}
             plotted[key] = CheckResult(result.passed, result.description, metadata)

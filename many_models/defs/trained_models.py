@@ -8,7 +8,6 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.adapters.plots import plot_scores
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
@@ -43,6 +42,7 @@ from many_models.steps.judge import judge_partitions
 from many_models.steps.ledger import Run, ledger_schema
 from many_models.steps.results import timed
 from many_models.steps.train import train_partitions
+from many_models.steps.training_review import show_skill
 from many_models.steps.verdict_review import tell_worst_verdicts
 
 
@@ -122,9 +122,7 @@ def make_trained_models(
             "ledger_of_all_partitions": dg.MetadataValue.md(ledger_summary(ledger)),
             "pooled_models_of_all_partitions": dg.MetadataValue.md(pooled_summary(pooled)),
             "core_minutes_of_all_partitions": core_minutes(ledger),
-            "scores_of_all_partitions": dg.MetadataValue.md(
-                plot_scores(ledger, describe_metric(use_case))
-            ),
+            "skill_of_all_partitions": dg.MetadataValue.md(show_skill(use_case, ledger)),
         },
         {key: {"worst_groups": dg.MetadataValue.md(text)} for key, text in trained.worst.items()},
         failed,
@@ -202,11 +200,6 @@ def check_trained_models(
             k: judge_share(v, worst.get(k, ()), pages) for k, v in verdicts.items()
         },
     }
-
-
-def describe_metric(use_case: AnyUseCase) -> str:
-    """The metric, and which way it is better."""
-    return f"{use_case.metric} ({'higher' if use_case.higher_is_better else 'lower'} is better)"
 
 
 def judge_ledger(ledger: pa.Table, partition: str, groups: int) -> CheckResult:

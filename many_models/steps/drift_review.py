@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.adapters.plots import AccuracyExample
+from many_models.adapters.charts.series import Forecast, Line, Series
 from many_models.core.errors import StoreError
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import PARTITIONS_IN_A_QUERY, Results
@@ -113,7 +113,7 @@ def worst_rows(rows: pa.Table, flag: str, *figures: str) -> dict[str, list[Row]]
     return {partition: sorted(some, key=order)[:WORST_SHOWN] for partition, some in found.items()}
 
 
-def show_recent(use_case: AnyUseCase, row: Row, results: Results) -> AccuracyExample | None:
+def show_recent(use_case: AnyUseCase, row: Row, results: Results) -> Series | None:
     """What a champion has predicted lately beside what happened; None of classes."""
     if not use_case.target_is_number:
         return None
@@ -128,11 +128,11 @@ def show_recent(use_case: AnyUseCase, row: Row, results: Results) -> AccuracyExa
         'GROUP BY "time" ORDER BY "time" DESC LIMIT :most',
         {"first_origin": first_origin, "key": row["group_key"], "most": shown},
     )
-    return AccuracyExample(
-        title=row["group_key"],
-        times=found["time"].to_numpy(),
-        actual=found["actual"].to_numpy(),
-        prediction=found["prediction"].to_numpy(),
+    times, unknown = found["time"].to_numpy(), np.full(len(found), np.nan)
+    return Series(
+        row["group_key"],
+        Line(times, found["actual"].to_numpy()),
+        Forecast(times, found["prediction"].to_numpy(), unknown, unknown),
         since=row["drifted_since"],
     )
 

@@ -98,7 +98,7 @@ def test_a_champion_that_keeps_its_promise_and_one_that_does_not(
     ]
     recent = show_recent(use_case, broken, pipeline.results)
     assert recent is not None
-    assert len(recent.times) == NEW
+    assert len(recent.actual.times) == NEW
 
 
 def test_champions_of_classes_are_judged_by_what_was_wrong(make_pipeline: MakePipeline) -> None:
