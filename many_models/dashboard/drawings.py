@@ -19,8 +19,8 @@ from many_models.adapters.charts.series import Forecast, Line, Series, draw_seri
 from many_models.adapters.charts.theme import Chart
 from many_models.adapters.charts.treemap import Tile, draw_treemap
 from many_models.adapters.charts.trends import draw_sources
+from many_models.core.results_links import Links
 from many_models.core.use_case import AnyUseCase
-from many_models.dashboard.links import Links
 from many_models.steps.pages.group_history import Grid
 from many_models.steps.pages.reader import Row
 

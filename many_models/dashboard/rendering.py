@@ -9,9 +9,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from many_models import __version__
+from many_models.core.results_links import Links
 from many_models.core.use_case import AnyUseCase
 from many_models.dashboard import wording
-from many_models.dashboard.links import Links
 
 NAVIGATION = (
     ("", "Overview"),

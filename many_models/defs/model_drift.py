@@ -27,6 +27,7 @@ from many_models.defs.resources import (
     SparkResource,
     StoreResource,
 )
+from many_models.defs.results_pages import link_groups, partition_link
 from many_models.steps.drift_review import (
     PartitionDrift,
     Row,
@@ -223,9 +224,10 @@ def add_plots(
     for key in failed:
         if shown := show_recent(use_case, worst[key][0], results):
             chart = draw_series([shown], use_case.target)
-            picture = dg.MetadataValue.md(to_markdown(chart, "worst group"))
+            links = link_groups(use_case, [worst[key][0]["group_key"]])
+            picture = dg.MetadataValue.md(to_markdown(chart, "worst group") + links)
             result = found[key]
-            metadata = {**result.metadata, "worst_group": picture}
+            metadata = {**result.metadata, "worst_group": picture, **partition_link(use_case, key)}
             plotted[key] = CheckResult(result.passed, result.description, metadata)
     return plotted
 

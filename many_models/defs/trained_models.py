@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -30,6 +31,7 @@ from many_models.defs.resources import (
     SparkResource,
     StoreResource,
 )
+from many_models.defs.results_pages import link_groups, partition_link
 from many_models.defs.training_figures import (
     core_minutes,
     count_statuses,
@@ -41,8 +43,8 @@ from many_models.steps.group import read_shards
 from many_models.steps.judge import judge_partitions
 from many_models.steps.ledger import Run, ledger_schema
 from many_models.steps.results import timed
-from many_models.steps.train import train_partitions
-from many_models.steps.training_review import show_skill
+from many_models.steps.train import TrainedPartitions, train_partitions
+from many_models.steps.training_review import choose_worst, show_skill
 from many_models.steps.verdict_review import tell_worst_verdicts
 
 
@@ -124,9 +126,23 @@ def make_trained_models(
             "core_minutes_of_all_partitions": core_minutes(ledger),
             "skill_of_all_partitions": dg.MetadataValue.md(show_skill(use_case, ledger)),
         },
-        {key: {"worst_groups": dg.MetadataValue.md(text)} for key, text in trained.worst.items()},
+        _highlights(use_case, trained, keys),
         failed,
     )
+
+
+def _highlights(
+    use_case: AnyUseCase, trained: TrainedPartitions, keys: Sequence[str]
+) -> dict[str, dict[str, dg.MetadataValue[Any]]]:
+    """Of each partition the link to its page; of some, pictures of their worst groups."""
+    found: dict[str, dict[str, dg.MetadataValue[Any]]] = {
+        key: {**partition_link(use_case, key)} for key in keys
+    }
+    worst = choose_worst(use_case, trained.ledger)
+    for key, text in trained.worst.items():
+        links = link_groups(use_case, [row["group_key"] for row in worst.get(key, ())])
+        found[key]["worst_groups"] = dg.MetadataValue.md(text + links)
+    return found
 
 
 def build_trained_models_checks(

@@ -23,6 +23,7 @@ from many_models.adapters.charts.theme import (
     inline,
     iso,
     palette,
+    printable,
 )
 
 TITLE_LENGTH_MAX = 100
@@ -111,7 +112,9 @@ def _draw(
         words = since.mark_text(align="left", dx=4, baseline="top", color=INK, fontSize=11)
         layers.append(words.encode(alt.X("time:T"), alt.Text("text:N"), y=alt.value(2)))
     chart = alt.layer(*layers).properties(width=width, height=height)
-    return chart.properties(title=_shorten(group.title)) if group.title.strip() else chart
+    return (
+        chart.properties(title=_shorten(printable(group.title))) if group.title.strip() else chart
+    )
 
 
 def _tooltip(target: str) -> list[alt.Tooltip]:

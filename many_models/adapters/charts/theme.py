@@ -6,6 +6,7 @@ what our models say of it, orange what asks for a second look.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 Chart: TypeAlias = "alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart"
 Row: TypeAlias = Mapping[str, object]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 INK, GREY, BLUE, ORANGE, TEAL = "#1f2933", "#7b8794", "#2f6db5", "#c8741f", "#2a8c82"
 LIGHT_GREY, RULE = "#b8bec6", "#e4e7eb"
@@ -69,7 +72,14 @@ def palette(names: Sequence[str], colours: Mapping[str, str]) -> alt.Scale:
     return alt.Scale(domain=list(names), range=[colours.get(n) or next(spare) for n in names])
 
 
+def printable(text: str) -> str:
+    """Text that a picture can hold: XML, which pictures are made by, has no control characters."""
+    return _CONTROL.sub("\ufffd", text)
+
+
 def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return printable(value)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
