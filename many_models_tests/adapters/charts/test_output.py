@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,20 @@ WEIRD = ["$x^$", "\\frac{", "🍎 ü", "x" * 300, " ", "</script><b>", "a.b[0]",
 def size(picture: bytes) -> tuple[int, int]:
     assert picture.startswith(b"\x89PNG")
     return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
+
+
+def rows_of(spec: str) -> list[dict[str, Any]]:
+    """All data in a spec, wherever it stands."""
+    found: list[dict[str, Any]] = []
+
+    def collect(part: dict[str, Any]) -> dict[str, Any]:
+        found.extend(part.get("values", []) if isinstance(part.get("values"), list) else [])
+        for values in part.get("datasets", {}).values():
+            found.extend(values)
+        return part
+
+    json.loads(spec, object_hook=collect)
+    return found
 
 
 def make_series(title: str = "store=1", *, ahead: int = 7) -> Series:
@@ -79,10 +94,14 @@ def test_values_come_in_any_order_of_time() -> None:
 def test_what_is_no_number_is_left_out_of_a_spec() -> None:
     text = to_spec(draw_series([make_series()], "sold"))
     assert "NaN" not in text
-    lines = json.loads(text)["datasets"].values() if "datasets" in text else []
-    assert all(
-        row["value"] is not None or row["series"] != "forecast" for rows in lines for row in rows
-    )
+    rows = rows_of(text)
+    assert [row["series"] for row in rows if "value" in row and row["value"] is None] == [
+        "actual",
+        "earlier forecasts",
+        "backtest",
+        "backtest",
+    ]
+    assert {row["lower"] for row in rows if "lower" in row} == {None}
 
 
 def test_small_charts_of_a_whole_use_case_become_pictures() -> None:
@@ -102,7 +121,7 @@ def test_small_charts_of_a_whole_use_case_become_pictures() -> None:
 
 def test_tiles_fill_the_map_by_their_sizes() -> None:
     tiles = [Tile(f"p{n}", 10 - n, 1, None, f"/{n}") for n in range(10)]
-    rows = json.loads(to_spec(draw_treemap(tiles)))["layer"][0]["data"]["values"]
+    rows = rows_of(to_spec(draw_treemap(tiles)))
     areas = [(row["x2"] - row["x"]) * (row["y2"] - row["y"]) for row in rows]
     assert areas == pytest.approx([areas[0] * tile.groups / 10 for tile in tiles])
     assert [row["link"] for row in rows] == [tile.link for tile in tiles]
