@@ -18,6 +18,7 @@ from many_models import __version__, settings
 from many_models.cli_champions import history, models, rollback
 from many_models.cli_demo import demo, simulate
 from many_models.cli_explain import explain
+from many_models.cli_export import export
 from many_models.cli_gc import gc
 from many_models.cli_mlflow import mlflow
 from many_models.cli_new import new
@@ -52,7 +53,7 @@ def main() -> None:
 
 for command in (
     *(new, run, demo, simulate, status, models, history, explain, rollback),
-    *(retraining, gc, mlflow, serve, results),
+    *(retraining, gc, mlflow, serve, results, export),
 ):
     main.add_command(command)
 

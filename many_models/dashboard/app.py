@@ -21,6 +21,7 @@ from many_models import __version__
 from many_models.adapters.charts.output import javascript
 from many_models.core.errors import ManyModelsError, StoreError, UseCaseError
 from many_models.dashboard.access import Access
+from many_models.dashboard.data_pages import data_pages
 from many_models.dashboard.rendering import Pages
 from many_models.dashboard.site import Site
 from many_models.dashboard.use_case_pages import use_case_pages
@@ -45,6 +46,7 @@ def create_app(
     )
     pages = Pages(root)
     _add_own(app, site, pages)
+    app.include_router(data_pages(site, pages))
     app.include_router(use_case_pages(site, pages))
     _add_errors(app, pages)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)

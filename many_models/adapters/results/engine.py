@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
@@ -93,6 +93,17 @@ class Engine(ABC):
     @abstractmethod
     def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:
         """Run a SELECT given in parts, with a value bound between each two; nothing is written."""
+
+    @abstractmethod
+    def stream(
+        self,
+        cursor: Cursor,
+        parts: Sequence[str],
+        values: Sequence[object],
+        types: Mapping[str, str],
+        rows_at_once: int,
+    ) -> Iterator[pa.RecordBatch]:
+        """As `read`, of a SELECT whose columns and SQL types are `types`, a batch at a time."""
 
     @contextmanager
     def errors(self, doing: str) -> Iterator[None]:

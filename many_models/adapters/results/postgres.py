@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager.dbapi import Connection, Cursor
 
+from many_models.adapters.results.columns import COLUMN_TYPES
 from many_models.adapters.results.engine import Engine, numbered, quote
 
 
@@ -85,13 +86,33 @@ class PostgresEngine(Engine):
         cursor.execute("SET TRANSACTION READ ONLY")
         cursor.execute(numbered(parts, "$"), list(values))
         table = cursor.fetch_arrow_table()
-        columns = [
-            column.cast(pa.string()).cast(pa.float64())
-            if getattr(column.type, "type_name", "") == "numeric"
-            else column
-            for column in table.columns
-        ]
+        columns = [_without_numeric(column) for column in table.columns]
         return pa.table(columns, names=table.column_names)
+
+    def stream(
+        self,
+        cursor: Cursor,
+        parts: Sequence[str],
+        values: Sequence[object],
+        types: Mapping[str, str],
+        rows_at_once: int,
+    ) -> Iterator[pa.RecordBatch]:
+        cursor.execute("SET TRANSACTION READ ONLY")
+        cursor.execute(numbered(parts, "$"), list(values))
+        for batch in cursor.fetch_record_batch():
+            arrow = (COLUMN_TYPES[sql_type] for sql_type in types.values())
+            columns = zip(batch.columns, arrow, strict=True)
+            typed = [_without_numeric(column).cast(kind) for column, kind in columns]
+            whole = pa.RecordBatch.from_arrays(typed, names=list(types))
+            for start in range(0, whole.num_rows, rows_at_once):
+                yield whole.slice(start, rows_at_once)
+
+
+def _without_numeric(column: Any) -> Any:
+    """An array, or a chunked one, with PostgreSQL's numerics as numbers."""
+    if getattr(column.type, "type_name", "") == "numeric":
+        return column.cast(pa.string()).cast(pa.float64())
+    return column
 
 
 def _lock_number(table: str) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from many_models.adapters.results.columns import COLUMN_TYPES
 from many_models.adapters.results.engine import Engine, numbered, quote
 
 _WAIT_SECONDS = 600
+_SPECIMENS = {"bigint": "0", "boolean": "0", "double precision": "0.5"}
+_TEXT = "''"
 _AFFINITIES = {"int": "bigint", "real": "double precision"}
 
 
@@ -108,6 +110,26 @@ class SqliteEngine(Engine):
             )
         return table
 
+    def stream(
+        self,
+        cursor: Cursor,
+        parts: Sequence[str],
+        values: Sequence[object],
+        types: Mapping[str, str],
+        rows_at_once: int,
+    ) -> Iterator[pa.RecordBatch]:
+        # A row before all others has a value of each column's type, by which the driver settles it.
+        specimen = ", ".join(f"{_SPECIMENS.get(t, _TEXT)} AS {quote(n)}" for n, t in types.items())
+        statement = f"SELECT {specimen} UNION ALL SELECT * FROM ({numbered(parts, '?')}\n)"
+        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": rows_at_once})
+        cursor.execute(statement, [_as_stored(value) for value in values])
+        skipped = 1
+        for batch in cursor.fetch_record_batch():
+            columns = zip(batch.slice(skipped).columns, types.values(), strict=True)
+            restored = [_typed(column, COLUMN_TYPES[sql_type]) for column, sql_type in columns]
+            skipped = 0
+            yield pa.RecordBatch.from_arrays(restored, names=list(types))
+
     def _declared_types(self, cursor: Cursor, select: str) -> list[str]:
         """The SQL type of each result column as its table declares it, "" where none does."""
         try:
@@ -149,3 +171,8 @@ def _restored(column: pa.ChunkedArray[Any], arrow_type: pa.DataType | None) -> p
         return pc.cast(column, arrow_type)
     except pa.ArrowException:
         return column
+
+
+def _typed(column: pa.Array[Any], arrow_type: pa.DataType) -> pa.Array[Any]:
+    """The column in the type that its table declares; what does not fit fails the whole read."""
+    return column if column.type == arrow_type else pc.cast(column, arrow_type)

@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -135,6 +135,31 @@ class ResultStore:
             connection.cursor() as cursor,
         ):
             return self._engine.read(cursor, parts, values)
+
+    @contextmanager
+    def stream(
+        self,
+        sql: str,
+        parameters: Mapping[str, object] | None,
+        types: Mapping[str, str],
+        rows_at_once: int,
+    ) -> Iterator[pa.RecordBatchReader]:
+        """The result of one SELECT, read as it is asked for: memory holds a batch or two.
+
+        `types` names the result's columns, in their order, with their SQL types. All rows are as
+        they are when the first is read.
+        """
+        parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
+
+        def batches(cursor: Cursor) -> Iterator[pa.RecordBatch]:
+            with self._engine.errors("an export"):
+                yield from self._engine.stream(cursor, parts, values, types, rows_at_once)
+
+        with self._engine.errors("an export"):
+            connection = self._engine.connect()
+        schema = pa.schema([(name, COLUMN_TYPES[sql_type]) for name, sql_type in types.items()])
+        with closing(connection), connection.cursor() as cursor:
+            yield pa.RecordBatchReader.from_batches(schema, batches(cursor))
 
     def has_table(self, table: str) -> bool:
         """Whether there is a table, or a view, of this name."""
