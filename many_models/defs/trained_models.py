@@ -9,6 +9,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from many_models.core.result_tables.fact_schemas import ledger_schema
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
@@ -41,7 +42,7 @@ from many_models.defs.training_figures import (
 )
 from many_models.steps.group import read_shards
 from many_models.steps.judge import judge_partitions
-from many_models.steps.ledger import Run, ledger_schema
+from many_models.steps.ledger import Run
 from many_models.steps.results import timed
 from many_models.steps.train import TrainedPartitions, train_partitions
 from many_models.steps.training_review import choose_worst, show_skill

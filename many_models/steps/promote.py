@@ -139,13 +139,11 @@ def find_unqualified(
     use_case: AnyUseCase, partitions: Sequence[str], production: ReadableRegistry, results: Results
 ) -> dict[str, list[str]]:
     """Names of champions without a passing verdict, by partition: there must be none."""
-    passing: set[tuple[str, ...]] = set()
-    if results.store.has_table(results.name("verdicts")):
-        rows = results.store.query(
-            f'SELECT model_name, model_version, model_run_id FROM "{results.name("verdicts")}" '
-            "WHERE accepted"
-        )
-        passing = {tuple(str(value) for value in row.values()) for row in rows.to_pylist()}
+    rows = results.store.query(
+        f'SELECT model_name, model_version, model_run_id FROM "{results.name("verdicts")}" '
+        "WHERE accepted"
+    )
+    passing = {tuple(str(value) for value in row.values()) for row in rows.to_pylist()}
     unqualified: dict[str, list[str]] = {name: [] for name in partitions}
     for champion in production.champions(use_case.name, partitions):
         tags = champion.tags

@@ -29,6 +29,7 @@ from many_models.core.registration import (
     ROLLED_BACK_TO_TAG,
     ModelVersion,
 )
+from many_models.core.result_tables.fact_schemas import ROLLBACKS
 from many_models.core.rollback import (
     BASELINE,
     ChampionHistory,
@@ -194,19 +195,3 @@ def _row(version: ModelVersion) -> dict[str, object]:
         "from_version": version.version,
         "to_version": None if target == BASELINE else int(target),
     }
-
-
-ROLLBACKS = pa.schema(
-    [
-        ("rollback_id", pa.string()),
-        ("rolled_back_at", pa.timestamp("us")),
-        ("rolled_back_by", pa.string()),
-        ("reason", pa.string()),
-        ("partition", pa.string()),
-        ("group_key", pa.string()),
-        ("model_name", pa.string()),
-        ("from_version", pa.int64()),
-        ("to_version", pa.int64()),
-    ]
-)
-"""Columns of the table of rollbacks: one row a model; ``to_version`` is NULL for the baseline."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
@@ -31,7 +32,7 @@ from many_models.core.sharding import BrokenShard, Shard
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.group import read_shards
 from many_models.steps.lost_groups import list_lost
-from many_models.steps.results import Results
+from many_models.steps.results import Results, write_dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +127,21 @@ def _write(
     lost: pa.Table,
     results: Results,
 ) -> int:
-    """Replace the origin's slice: the predictions, then the ledger that speaks of them."""
+    """Replace the origin's slice: predictions, and the ledger that speaks of them, at once."""
     slice_of, shape = {"origin": origin.isoformat(sep=" ")}, shape_of(use_case)
-    predictions = stream_parquet([s.predictions for s in scored], shape.prediction_schema(use_case))
-    rows = results.replace("predictions", predictions, slice_of)
     schema = shape.scoring_schema(use_case)
-    batches = chain(stream_parquet([s.ledger for s in scored], schema), lost.to_batches())
-    results.replace("scoring", pa.RecordBatchReader.from_batches(schema, batches), slice_of)
-    return rows
+    predictions = stream_parquet([s.predictions for s in scored], shape.prediction_schema(use_case))
+    ledger = chain(stream_parquet([s.ledger for s in scored], schema), lost.to_batches())
+    written = results.replace_all(
+        {
+            "predictions": (predictions, slice_of),
+            "scoring": (pa.RecordBatchReader.from_batches(schema, ledger), slice_of),
+        }
+    )
+    ahead = use_case.frequency.to_period(np.array([np.datetime64(origin, "us")]))
+    last = use_case.frequency.to_time(ahead + use_case.periods_ahead)[0].item()
+    write_dates(results, range(origin.year, last.year + 1))
+    return written["predictions"]
 
 
 def _list_lost(

@@ -7,11 +7,10 @@ import pytest
 
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.promotion import promote
-from many_models.adapters.results.store import ResultStore
 from many_models.core.errors import RegistryError, UseCaseError
 from many_models.core.registration import ModelVersion
 from many_models.core.rollback import Rollback, RollbackPlan
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models.steps.rollback import Selection, carry_out, plan, read_history
 from many_models_tests.fakes import make_use_case
 from many_models_tests.fakes_models import constant_record
@@ -24,7 +23,7 @@ AT = datetime(2026, 1, 5, tzinfo=UTC)
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
-    return Results(ResultStore(f"sqlite:///{tmp_path}/results.db"), USE_CASE)
+    return open_results(f"sqlite:///{tmp_path}/results.db", USE_CASE)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from many_models.core.forecast.ledger import training_schema
 from many_models.core.forecast.model import load_model
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.keys import group_key
-from many_models.steps.ledger import ledger_schema
+from many_models.core.result_tables.fact_schemas import ledger_schema
 from many_models_tests.fakes import (
     Columns,
     make_series,
