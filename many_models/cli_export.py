@@ -63,7 +63,7 @@ def export(
     results = open_results(os.environ[settings.STORE], use_case)
     with open_export(results, Wish(table, partition, origin, key, first, last)) as rows:
         if printed:
-            write_rows(rows, click.get_binary_stream("stdout"), chosen)
+            write_rows(rows, sys.stdout.buffer, chosen)
             return
         count = write_file(rows, Path(output), chosen)
     click.echo(f"{count:,} rows in {output}")

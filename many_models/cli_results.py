@@ -42,11 +42,8 @@ def results(
     from many_models.dashboard.site import Site
 
     require_free(host, port)
-    site = Site(
-        {use_case.name: use_case for use_case in use_cases},
-        ResultStore(os.environ[settings.STORE]),
-        Lake(os.environ[settings.LAKE]),
-    )
+    store, lake = ResultStore(os.environ[settings.STORE]), Lake(os.environ[settings.LAKE])
+    site = Site(store, lake, *use_cases)
     hosts = LOOPBACK if is_loopback(host) and not no_auth else ()
     app = create_app(site, password=password, root=root_path.rstrip("/"), hosts=hosts)
     click.echo(f"Results: http://{host}:{port}{root_path}/ (ctrl-c ends)")

@@ -19,17 +19,24 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from many_models import __version__
 from many_models.adapters.charts.output import javascript
-from many_models.core.errors import ManyModelsError, StoreError, UseCaseError
+from many_models.core.errors import ManyModelsError, NotReadyError, StoreError, UseCaseError
 from many_models.dashboard.access import Access
 from many_models.dashboard.data_pages import data_pages
 from many_models.dashboard.rendering import Pages
 from many_models.dashboard.site import Site
 from many_models.dashboard.use_case_pages import use_case_pages
-from many_models.steps.pages.overview import count_champions, read_forecasts, read_training
+from many_models.steps.pages.overview import (
+    Forecasts,
+    Training,
+    count_champions,
+    read_forecasts,
+    read_training,
+)
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "testserver")
+_TITLES = {400: "Not a right address", 404: "Not found", 503: "Out of reach"}
 _TYPES = {"css": "text/css", "js": "text/javascript"}
 
 
@@ -60,12 +67,7 @@ def _add_own(app: FastAPI, site: Site, pages: Pages) -> None:
     @app.get("/", response_class=HTMLResponse)
     def index() -> HTMLResponse:
         """All use cases."""
-        shown = []
-        for name, use_case in sorted(site.use_cases.items()):
-            reader = site.reader(name)
-            shown.append(
-                (use_case, read_training(reader), count_champions(reader), read_forecasts(reader))
-            )
+        shown = [(found, _summary(site, name)) for name, found in sorted(site.use_cases().items())]
         return pages.plain("index.html", shown=shown, links_of=pages.links)
 
     @app.get("/-/health", response_class=PlainTextResponse)
@@ -84,6 +86,15 @@ def _add_own(app: FastAPI, site: Site, pages: Pages) -> None:
         return Response(content, media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
+def _summary(site: Site, name: str) -> tuple[Training, int, Forecasts] | None:
+    """What a use case has; None where nothing of it was run yet."""
+    try:
+        with site.reading(name) as reader:
+            return read_training(reader), count_champions(reader), read_forecasts(reader)
+    except NotReadyError:
+        return None
+
+
 @cache
 def _file(name: str) -> tuple[str, str]:
     if name == "vega.js":
@@ -97,10 +108,17 @@ def _file(name: str) -> tuple[str, str]:
 
 def _add_errors(app: FastAPI, pages: Pages) -> None:
     def problem(status: int, text: str) -> HTMLResponse:
-        return pages.plain("problem.html", status, status=status, text=text)
+        return pages.plain(
+            "problem.html",
+            status,
+            title=_TITLES.get(status, "This page cannot be shown"),
+            text=text,
+        )
 
     @app.exception_handler(ManyModelsError)
     async def known(request: Request, error: ManyModelsError) -> Response:
+        if isinstance(error, NotReadyError):
+            return pages.plain("problem.html", title="Nothing here yet", text=str(error))
         missing = isinstance(error, UseCaseError)
         if not missing:
             logger.warning("%s: %s", request.url.path, error)

@@ -32,9 +32,9 @@ def data_pages(site: Site, pages: Pages) -> APIRouter:
         last: Last = "",
     ) -> HTMLResponse:
         """Tables and views with their columns, to be downloaded."""
-        reader = site.reader(name)
+        results = site.results(name)
         shown = []
-        for one in exported(reader.results):
+        for one in exported(results):
             columns = {column.name for column in one.columns}
             narrowed = {
                 "partition": partition if "partition" in columns else "",
@@ -45,7 +45,7 @@ def data_pages(site: Site, pages: Pages) -> APIRouter:
             }
             shown.append((one, narrowed))
         wish = {"partition": partition, "origin": origin, "key": key, "from": first, "to": last}
-        return pages.of(reader.use_case, "data.html", "data", shown=shown, wish=wish)
+        return pages.of(results.use_case, "data.html", "data", shown=shown, wish=wish)
 
     @router.get("/{name}/data/{table}.{kind}")
     def download(
@@ -59,16 +59,16 @@ def data_pages(site: Site, pages: Pages) -> APIRouter:
         last: Last = "",
     ) -> StreamingResponse:
         """A slice as a file. Where reading fails on the way, the download breaks off."""
-        reader = site.reader(name)
+        results = site.results(name)
         wish = Wish(table, partition, origin, key, first, last)
         stack = ExitStack()
-        rows = stack.enter_context(open_export(reader.results, wish))
+        rows = stack.enter_context(open_export(results, wish))
 
         def content() -> Iterator[bytes]:
             with stack:
                 yield from stream_rows(rows, kind)
 
-        given = f'attachment; filename="{file_name(reader.use_case, wish, kind)}"'
+        given = f'attachment; filename="{file_name(results.use_case, wish, kind)}"'
         headers = {"content-disposition": given, "cache-control": "no-store"}
         return StreamingResponse(content(), media_type=MEDIA_TYPES[kind], headers=headers)
 

@@ -18,7 +18,7 @@ from many_models.adapters.charts.output import to_spec
 from many_models.adapters.charts.series import Forecast, Line, Series, draw_series
 from many_models.adapters.charts.theme import Chart
 from many_models.adapters.charts.treemap import Tile, draw_treemap
-from many_models.adapters.charts.trends import draw_sources
+from many_models.adapters.charts.trends import draw_accuracy, draw_sources, draw_totals
 from many_models.core.results_links import Links
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.pages.group_history import Grid
@@ -58,6 +58,21 @@ def sources(rows: Sequence[Row]) -> Drawing | None:
         f"Groups by what has served them, at {len({r['origin'] for r in rows})} forecast origins"
     )
     return Drawing.of(draw_sources(rows, width=FILL), label)
+
+
+def totals(use_case: AnyUseCase, rows: Sequence[Row]) -> Drawing | None:
+    if not rows:
+        return None
+    label = f"Sum of {use_case.target} over all groups: forecast, and what happened"
+    return Drawing.of(draw_totals(rows, f"sum of {use_case.target}", width=FILL), label)
+
+
+def accuracy(use_case: AnyUseCase, rows: Sequence[Row]) -> Drawing | None:
+    if not rows:
+        return None
+    what = "error, in % of the actuals" if use_case.target_is_number else "share that was right"
+    label = f"By day that was predicted: {what}"
+    return Drawing.of(draw_accuracy(rows, what, percent=True, width=FILL), label)
 
 
 def treemap(rows: Sequence[Row], links: Links) -> Drawing | None:

@@ -16,6 +16,7 @@ from many_models.dashboard.rendering import Pages
 from many_models.dashboard.site import Site
 from many_models.steps.pages.group import Group, read_group, read_judged, read_predictions
 from many_models.steps.pages.group_history import Grid, on_grid, read_rows, recent_rows
+from many_models.steps.pages.inventory import read_stock
 from many_models.steps.pages.reader import Reader, Row
 
 ROWS_SHOWN = 60
@@ -27,7 +28,12 @@ def group_page(site: Site, pages: Pages, name: str, key: str) -> HTMLResponse:
     Raises:
         UseCaseError: the key is not one of this use case's, or nobody has met it.
     """
-    reader = site.reader(name)
+    with site.reading(name) as reader:
+        return _show(site, pages, reader, key)
+
+
+def _show(site: Site, pages: Pages, reader: Reader, key: str) -> HTMLResponse:
+    name = reader.use_case.name
     values = parse_group_key(key, reader.use_case.keys)
     group = read_group(reader, key)
     if group is None:
@@ -52,6 +58,7 @@ def group_page(site: Site, pages: Pages, name: str, key: str) -> HTMLResponse:
         candidates=_candidates(reader, group),
         effects=drawings.effects(group.effects),
         recent=_recent(reader, rows),
+        stock=read_stock(reader, key),
     )
 
 

@@ -19,9 +19,10 @@ NAVIGATION = (
     ("groups", "Groups"),
     ("candidates", "Candidates"),
     ("attention", "Attention"),
+    ("inventory", "Inventory"),
     ("data", "Data"),
 )
-_FILTERS = ("number", "percent", "signed", "day", "moment", "duration", "plural", "cell")
+_FILTERS = ("number", "percent", "signed", "day", "moment", "duration", "plural", "cell", "as_time")
 
 
 class Pages:
@@ -48,6 +49,7 @@ class Pages:
         menu = [
             (title, links.page(name) if name else links.overview, name == here)
             for name, title in NAVIGATION
+            if name != "inventory" or getattr(use_case, "inventory", None)
         ]
         return self.plain(template, use_case=use_case, links=links, menu=menu, **values)
 

@@ -44,6 +44,11 @@ def moment(value: object) -> str:
     return f"{value:%Y-%m-%d}" if f"{value:%H%M%S}" == "000000" else f"{value:%Y-%m-%d %H:%M}"
 
 
+def as_time(value: object) -> object:
+    """A moment that SQLite has computed, which it gives as text."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
 def duration(seconds: object) -> str:
     """``0.4 s``, ``31 s``, ``12 min``, ``3.4 h``."""
     if not isinstance(seconds, (int, float)):

@@ -6,7 +6,7 @@ files is ``adapters.results.row_files``'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -58,7 +58,7 @@ def open_export(results: Results, wish: Wish) -> Iterator[pa.RecordBatchReader]:
         yield _checked(results, found, wish, rows)
 
 
-def exported(results: Results) -> Sequence[Table | View]:
+def exported(results: Results) -> tuple[Table | View, ...]:
     """Tables and views that can be exported, the views first."""
     return (*results.declaration.views, *results.declaration.tables)
 

@@ -31,7 +31,7 @@ def winners(reader: Reader) -> list[Row]:
     """Candidates that won: ``name``, ``groups``, ``share``, median ``skill``, ``core_seconds``."""
     value = skill_sql(reader.use_case)
     medians = median_sql(
-        value, f"{{latest_ledger}} WHERE status = 'trained' AND {value} IS NOT NULL", by="candidate"
+        value, f"{{groups}} WHERE status = 'trained' AND {value} IS NOT NULL", by="candidate"
     )
     rows = reader.rows(
         "SELECT counted.name, groups, core_seconds, medians.median AS skill FROM ("
@@ -65,8 +65,8 @@ def tried(reader: Reader) -> list[Tried]:
 def winners_by_partition(reader: Reader) -> Sequence[Row]:
     """Wins in the largest partitions: ``partition``, ``candidate``, ``groups``."""
     return reader.rows(
-        'SELECT "partition", candidate, COUNT(*) AS groups FROM {latest_ledger} '
-        'WHERE status = \'trained\' AND "partition" IN (SELECT "partition" FROM {latest_ledger} '
+        'SELECT "partition", candidate, COUNT(*) AS groups FROM {groups} '
+        'WHERE status = \'trained\' AND "partition" IN (SELECT "partition" FROM {groups} '
         "WHERE status = 'trained' GROUP BY \"partition\" ORDER BY COUNT(*) DESC "
         f'LIMIT {PARTITIONS_SHOWN}) GROUP BY "partition", candidate ORDER BY "partition", candidate'
     )

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from many_models.core.skill import skill_sql
 from many_models.steps.pages.reader import Listing, Reader
 
-Order = Literal["key", "skill", "score", "observations", "core_seconds"]
+Order = Literal["key", "skill", "score", "observations"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 WORDS_MAX = 8
 
@@ -25,13 +25,13 @@ class Sought:
 
 def list_groups(reader: Reader, sought: Sought, order: str = "key", page: int = 1) -> Listing:
     """One page of the groups: ``group_key``, ``partition``, ``status``, ``reason``, ``candidate``,
-    ``score``, ``skill``, ``observations``, ``core_seconds``.
+    ``score``, ``skill``, ``observations``.
     """
     conditions, values = _conditions(sought)
     select = (
         'SELECT group_key, "partition", status, reason, candidate, score, '
-        f"{skill_sql(reader.use_case)} AS skill, observations, core_seconds "
-        f"FROM {{latest_ledger}}{conditions}"
+        f"{skill_sql(reader.use_case)} AS skill, observations "
+        f"FROM {{groups}}{conditions}"
     )
     return reader.listing(select, _order(reader, order), page, **values)
 
@@ -41,8 +41,7 @@ def _order(reader: Reader, order: str) -> str:
     by = {
         "skill": "skill IS NULL, skill, ",
         "score": f"score IS NULL, score {best}, ",
-        "observations": "observations DESC, ",
-        "core_seconds": "core_seconds DESC, ",
+        "observations": "observations IS NULL, observations DESC, ",
     }
     return f"{by.get(order, '')}group_key"
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.skill import skill_sql
 from many_models.steps.pages.reader import Reader, Row, median_sql
 
 BIN = 0.05
 ORIGINS_SHOWN = 60
+DAYS_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,6 @@ class Overview:
     training: Training
     champions: int
     forecasts: Forecasts
-    attention: dict[str, int]
 
 
 def read_overview(reader: Reader) -> Overview:
@@ -53,40 +54,39 @@ def read_overview(reader: Reader) -> Overview:
         training=read_training(reader),
         champions=count_champions(reader),
         forecasts=read_forecasts(reader),
-        attention=count_attention(reader),
     )
 
 
 def read_training(reader: Reader, partition: str | None = None) -> Training:
-    """Figures of the last training: of everything, or of one partition."""
+    """Figures of the last trainings: of everything, or of one partition."""
     where, values = _where(partition)
-    forecast = reader.use_case.problem == "forecast"
-    value = skill_sql(reader.use_case)
-    row = reader.row(
+    counted = reader.row(
         "SELECT COUNT(*) AS n, "
         + ", ".join(
             f"SUM(CASE WHEN status = '{status}' THEN 1 ELSE 0 END) AS {status}"
             for status in ("trained", "skipped", "failed")
         )
-        + ", SUM(core_seconds) AS core_seconds, MAX(trained_at) AS trained_at, "
-        "MAX(last_time) AS data_through, "
-        f"AVG(CASE WHEN {value} > 0 THEN 1.0 WHEN {value} IS NOT NULL THEN 0.0 END) AS better, "
-        f"{'AVG(coverage)' if forecast else 'NULL'} AS coverage FROM {{latest_ledger}}{where}",
+        + f", MAX(trained_at) AS trained_at, MAX(last_time) AS data_through FROM {{groups}}{where}",
         **values,
     )
-    trained = f"{{latest_ledger}} WHERE status = 'trained'{where.replace('WHERE', 'AND')}"
-    median = reader.row(median_sql(value, f"{trained} AND {value} IS NOT NULL"), **values)
+    coverage = "AVG(coverage)" if reader.use_case.problem == "forecast" else "NULL"
+    spent = reader.row(
+        f"SELECT SUM(core_seconds) AS core_seconds, {coverage} AS coverage "
+        f"FROM {{latest_ledger}}{where}",
+        **values,
+    )
+    value = skill_sql(reader.use_case)
+    known = f"{{groups}} WHERE {value} IS NOT NULL{where.replace('WHERE', 'AND')}"
+    better = f"SELECT AVG(CASE WHEN {value} > 0 THEN 1.0 ELSE 0.0 END) AS better FROM {known}"
     return Training(
-        groups=int(row.get("n") or 0),
-        trained=int(row.get("trained") or 0),
-        skipped=int(row.get("skipped") or 0),
-        failed=int(row.get("failed") or 0),
-        core_seconds=float(row.get("core_seconds") or 0),
-        trained_at=as_time(row.get("trained_at")),
-        data_through=as_time(row.get("data_through")),
-        skill=median.get("median"),
-        better=row.get("better"),
-        coverage=row.get("coverage"),
+        **{name: int(counted[name] or 0) for name in ("trained", "skipped", "failed")},
+        groups=int(counted["n"]),
+        core_seconds=float(spent["core_seconds"] or 0),
+        trained_at=as_time(counted["trained_at"]),
+        data_through=as_time(counted["data_through"]),
+        skill=reader.row(median_sql(value, known), **values)["median"],
+        better=reader.row(better, **values)["better"],
+        coverage=spent["coverage"],
     )
 
 
@@ -101,21 +101,10 @@ def read_forecasts(reader: Reader) -> Forecasts:
 
 def count_champions(reader: Reader) -> int:
     """Models of groups in production."""
-    row = reader.row("SELECT COUNT(*) AS n FROM {drift}")
-    return int(row.get("n") or 0)
-
-
-def count_attention(reader: Reader) -> dict[str, int]:
-    """How many groups stand under each heading of what needs attention."""
-    drift = reader.row(
-        "SELECT "
-        + ", ".join(
-            f"SUM(CASE WHEN {name} THEN 1 ELSE 0 END) AS {name}"
-            for name in ("drifted", "shifted", "stale")
-        )
-        + " FROM {drift}"
+    row = reader.row(
+        "SELECT COUNT(*) AS n FROM {champions} WHERE is_champion AND group_key IS NOT NULL"
     )
-    return {name: int(count or 0) for name, count in drift.items()}
+    return int(row.get("n") or 0)
 
 
 def skill_bins(reader: Reader, partition: str | None = None) -> list[tuple[float, int]]:
@@ -125,8 +114,8 @@ def skill_bins(reader: Reader, partition: str | None = None) -> list[tuple[float
     place = f"CAST(FLOOR((({value}) + 1.0) / {BIN}) AS BIGINT)"
     capped = f"CASE WHEN {value} < -1.0 THEN 0 WHEN {value} >= 1.0 THEN 39 ELSE {place} END"
     rows = reader.rows(
-        f"SELECT {capped} AS bin, COUNT(*) AS groups FROM {{latest_ledger}} "
-        f"WHERE status = 'trained' AND {value} IS NOT NULL{where.replace('WHERE', 'AND')} "
+        f"SELECT {capped} AS bin, COUNT(*) AS groups FROM {{groups}} "
+        f"WHERE {value} IS NOT NULL{where.replace('WHERE', 'AND')} "
         "GROUP BY 1 ORDER BY 1",
         **values,
     )
@@ -146,8 +135,48 @@ def sources_by_origin(reader: Reader) -> list[Row]:
 def runs(reader: Reader) -> Sequence[Row]:
     """What the last runs took: ``stage``, ``started_at``, ``seconds``, ``rows``, ``partitions``."""
     return reader.rows(
-        "SELECT run_id, stage, started_at, seconds, partitions, rows FROM {stages} "
+        'SELECT run_id, stage, started_at, seconds, partitions, "rows" FROM {stages} '
         "ORDER BY started_at DESC LIMIT 20"
+    )
+
+
+def totals_by_day(reader: Reader) -> list[Row]:
+    """All groups together, by day: what was forecast last of it, and what happened.
+
+    ``time``, ``what`` (actual or forecast) and ``value``; none of classes.
+    """
+    if not isinstance(reader.use_case, UseCase):
+        return []
+    days = reader.rows(
+        'SELECT t."date" AS "time", SUM(actual) AS actual, SUM(actual + deviation) AS forecast '
+        'FROM {accuracy_day_totals} t JOIN (SELECT "date" AS d, MAX(origin) AS o '
+        'FROM {accuracy_day_totals} GROUP BY "date") latest ON t."date" = d AND origin = o '
+        f'GROUP BY t."date" ORDER BY 1 DESC LIMIT {DAYS_SHOWN}'
+    )
+    ahead = reader.rows(
+        'SELECT "time", SUM(prediction) AS forecast FROM {latest_predictions} '
+        'GROUP BY "time" ORDER BY "time"'
+    )
+    past = {str(row["time"])[:10] for row in days}
+    known = [*reversed(days), *(row for row in ahead if str(row["time"])[:10] not in past)]
+    return [
+        {"time": str(row["time"]).replace(" ", "T"), "what": what, "value": row[what]}
+        for row in known
+        for what in ("actual", "forecast")
+        if row.get(what) is not None
+    ]
+
+
+def accuracy_by_day(reader: Reader) -> list[Row]:
+    """How far off predictions were: ``time``, ``source`` and ``value``.
+
+    The value is WAPE where the target is a number, else the share that was right.
+    """
+    figure = "wape" if reader.use_case.target_is_number else "accuracy"
+    return reader.rows(
+        f'SELECT "date" AS "time", source, {figure} AS value FROM {{accuracy_by_date}} '
+        'WHERE "date" IN (SELECT DISTINCT "date" FROM {accuracy_day_totals} '
+        f'ORDER BY "date" DESC LIMIT {DAYS_SHOWN}) ORDER BY "date"'
     )
 
 

@@ -10,12 +10,12 @@ from many_models.steps.pages.reader import Listing, Reader, Row, median_sql
 TILES_MAX = 400
 """Partitions on the map, the largest ones; the table has them all, page by page."""
 
-Order = Literal["name", "groups", "trained", "failed", "skill", "core_seconds"]
+Order = Literal["name", "groups", "trained", "failed", "skill", "trained_at"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 def list_partitions(reader: Reader, order: str = "groups", page: int = 1) -> Listing:
-    """Partitions: ``name``, ``groups``, ``trained``, ``failed``, ``skill``, ``core_seconds``."""
+    """Partitions: ``name``, ``groups``, ``trained``, ``failed``, ``skill``, ``trained_at``."""
     direction = {"name": "name", "skill": "skill IS NULL, skill"}.get(order, f"{order} DESC")
     return reader.listing(_select(reader), f"{direction}, name", page)
 
@@ -29,14 +29,13 @@ def tiles(reader: Reader) -> list[Row]:
 
 def _select(reader: Reader) -> str:
     value = skill_sql(reader.use_case)
-    source = f"{{latest_ledger}} WHERE status = 'trained' AND {value} IS NOT NULL"
+    source = f"{{groups}} WHERE status = 'trained' AND {value} IS NOT NULL"
     medians = median_sql(value, source, by='"partition"')
     return (
-        "SELECT counted.name, groups, trained, failed, core_seconds, medians.median AS skill "
+        "SELECT counted.name, groups, trained, failed, trained_at, medians.median AS skill "
         'FROM (SELECT "partition" AS name, COUNT(*) AS groups, '
         "SUM(CASE WHEN status = 'trained' THEN 1 ELSE 0 END) AS trained, "
         "SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END) AS failed, "
-        "SUM(core_seconds) AS core_seconds "
-        'FROM {latest_ledger} GROUP BY "partition") counted '
+        'MAX(trained_at) AS trained_at FROM {groups} GROUP BY "partition") counted '
         f"LEFT JOIN ({medians}) medians ON medians.name = counted.name"
     )

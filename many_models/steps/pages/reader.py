@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from many_models.adapters.results.store import Snapshot
 from many_models.core.use_case import AnyUseCase
+from many_models.steps.exports import exported
 from many_models.steps.results import Results
 
 Row = dict[str, Any]
@@ -36,24 +39,26 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Asks about one use case; ``{ledger}`` in a query stands for its table of that suffix."""
+    """Asks about one use case; ``{ledger}`` in a query stands for its table of that suffix.
+
+    All answers are of one moment, whatever is written meanwhile.
+    """
 
     results: Results
+    snapshot: Snapshot
 
     @property
     def use_case(self) -> AnyUseCase:
         return self.results.use_case
 
-    def has(self, table: str) -> bool:
-        return self.results.store.has_table(self.results.name(table))
+    def has(self, suffix: str) -> bool:
+        """Whether this use case has such a table or view; not all have all."""
+        return any(one.suffix == suffix for one in exported(self.results))
 
     def rows(self, sql: str, **values: object) -> list[Row]:
-        """Rows of the query; none where one of its tables is not there yet."""
-        tables = dict.fromkeys(_TABLE.findall(sql))
-        if not all(self.has(table) for table in tables):
-            return []
+        """Rows of the query."""
         text = _TABLE.sub(lambda found: f'"{self.results.name(found[1])}"', sql)
-        found: list[Row] = self.results.store.query(text, values).to_pylist()
+        found: list[Row] = self.snapshot.query(text, values).to_pylist()
         return found
 
     def row(self, sql: str, **values: object) -> Row:
@@ -68,6 +73,13 @@ class Reader:
             f"SELECT * FROM ({select}) listed ORDER BY {order} LIMIT {ROWS_A_PAGE} OFFSET {start}"
         )
         return Listing(self.rows(paged, **values) if total else [], total, start)
+
+
+@contextmanager
+def open_reader(results: Results) -> Iterator[Reader]:
+    """A reader of the results as they are now; to be used by one thread, and not for long."""
+    with results.store.snapshot() as snapshot:
+        yield Reader(results, snapshot)
 
 
 def median_sql(value: str, source: str, by: str = "") -> str:
