@@ -36,7 +36,7 @@ _PREDICTIONS = [
 ]
 _EXPLANATIONS = [
     *("member", "effect", "feature", "class_name", "value", "standardised"),
-    *("share", "share_rank", "effects", "closeup"),
+    *("share", "share_rank", "effects", "backtest", "closeup"),
 ]
 _DRIFT = [
     *("measured_at", "age_days", "judged", "promised", "excess", "drifted_since"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -102,22 +103,24 @@ def effects(rows: Sequence[Row]) -> Drawing | None:
 
 
 def forecast(
-    use_case: AnyUseCase, history: Grid | None, predictions: Sequence[Row], judged: Sequence[Row]
+    use_case: AnyUseCase,
+    history: Grid | None,
+    predictions: Sequence[Row],
+    judged: Sequence[Row],
+    backtest: Sequence[Row],
 ) -> Drawing | None:
-    """History, what earlier origins forecast of it, and the last forecast with its interval."""
+    """History, what was forecast of it in backtest and in earnest, and the last forecast."""
     if history is None and not predictions:
         return None
     none = np.array([], "datetime64[us]"), np.array([], np.float64)
     actual = Line(history.times, history.values) if history else Line(*none)
-    earlier = defaultdict(list)
-    for row in judged:
-        earlier[row["origin"]].append(row)
     last = predictions[0]["origin"] if predictions else None
     series = Series(
         "",
         actual,
         _forecast(predictions) if predictions else None,
-        earlier=[_line(rows) for origin, rows in sorted(earlier.items()) if origin != last],
+        backtest=_by_origin(backtest, None),
+        earlier=_by_origin(judged, last),
     )
     label = f"{use_case.target} of this group: {len(actual.times)} periods of history"
     if predictions:
@@ -144,8 +147,12 @@ def _forecast(rows: Sequence[Row]) -> Forecast:
     return Forecast(times, values, *bounds)
 
 
-def _line(rows: Sequence[Row]) -> Line:
-    return Line(*_columns(rows))
+def _by_origin(rows: Sequence[Row], without: object) -> list[Line]:
+    """A line for each origin but one."""
+    found: dict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["origin"]].append(row)
+    return [Line(*_columns(some)) for origin, some in sorted(found.items()) if origin != without]
 
 
 def _columns(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,13 @@ from many_models.core.keys import parse_group_key
 from many_models.dashboard import drawings
 from many_models.dashboard.rendering import Pages
 from many_models.dashboard.site import Site
-from many_models.steps.pages.group import Group, read_group, read_judged, read_predictions
+from many_models.steps.pages.group import (
+    Group,
+    read_backtest,
+    read_group,
+    read_judged,
+    read_predictions,
+)
 from many_models.steps.pages.group_history import Grid, on_grid, read_rows, recent_rows
 from many_models.steps.pages.inventory import read_stock
 from many_models.steps.pages.reader import Reader, Row
@@ -70,7 +76,8 @@ def _draw(
         return drawings.rows_ahead(use_case, predictions)
     through = group.last.get("trained_through")
     history: Grid | None = on_grid(use_case, rows, through) if rows is not None else None
-    return drawings.forecast(use_case, history, predictions, read_judged(reader, group.key))
+    judged, backtest = read_judged(reader, group.key), read_backtest(reader, group.key)
+    return drawings.forecast(use_case, history, predictions, judged, backtest)
 
 
 def _candidates(reader: Reader, group: Group) -> list[tuple[str, float]]:

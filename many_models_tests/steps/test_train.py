@@ -441,7 +441,7 @@ def test_a_training_that_is_killed_ends_the_same_when_it_is_run_again(
 
 def test_the_ledger_has_the_columns_of_training_that_are_small() -> None:
     ledger, training = ledger_schema(USE_CASE), training_schema(USE_CASE)
-    assert set(training.names) - set(ledger.names) == {"payload", "effects", "closeup"}
+    assert set(training.names) - set(ledger.names) == {"payload", "effects", "backtest", "closeup"}
     assert all(ledger.field(f.name) == f for f in training if f.name in ledger.names)
     assert len(set(ledger.names)) == len(ledger.names)
     assert ledger.field("trained_at").type == pa.timestamp("us")

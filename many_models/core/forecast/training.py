@@ -24,6 +24,7 @@ from many_models.core.forecast.candidates.port import FittedCandidate, Sample
 from many_models.core.forecast.closeup import close_up
 from many_models.core.forecast.dataset import Dataset, read_dataset
 from many_models.core.forecast.features import FeatureSpec, build_features
+from many_models.core.forecast.folds import folds_of
 from many_models.core.forecast.ledger import ForecastOutcome, Training, training_table
 from many_models.core.forecast.metrics import METRICS
 from many_models.core.forecast.model import ForecastModel
@@ -204,6 +205,7 @@ class _Contest:
             payload=payload,
             payload_sha256=digest,
             effects=explain(winner, model.fitted, self._sample(index), model.spec.names),
+            backtest=folds_of(self.backtest, index, winners.forecasts[index]),
             closeup=close_up(self.panel, index, self.backtest, winners.forecasts[index]),
         )
         return training, describe_failures(self.backtest.errors.get(index, {}))

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from many_models.core.actuals import accuracy_schema
 from many_models.core.explanation import explanation_schema
+from many_models.core.forecast.folds import backtest_schema
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.result_tables.comments import describe
 from many_models.core.result_tables.fact_schemas import (
@@ -111,6 +112,16 @@ def fact_tables(use_case: AnyUseCase) -> list[Table]:
         ),
     ]
     if isinstance(use_case, UseCase):
+        tables.append(
+            _table(
+                use_case,
+                "backtests",
+                "One row a group, fold and time of the backtest of its partition's last training",
+                backtest_schema(use_case),
+                key=("group_key", "origin", "time"),
+                indexes=(("partition",), ("group_key",)),
+            )
+        )
         tables.append(
             _table(
                 use_case,

@@ -88,6 +88,17 @@ def read_predictions(reader: Reader, key: str) -> list[Row]:
     )
 
 
+def read_backtest(reader: Reader, key: str) -> list[Row]:
+    """What its model forecast in each fold of its last training, by origin and time."""
+    if not reader.has("backtests"):
+        return []
+    return reader.rows(
+        'SELECT origin, "time", prediction, actual FROM {backtests} WHERE group_key = :key '
+        'ORDER BY origin, "time"',
+        key=key,
+    )
+
+
 def read_judged(reader: Reader, key: str) -> list[Row]:
     """Predictions of the last few origins beside what happened, in the order of origin and time."""
     return reader.rows(
