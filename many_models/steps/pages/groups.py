@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from many_models.core.skill import skill_sql
 from many_models.steps.pages.reader import Listing, Reader
 
-Order = Literal["key", "skill", "score", "observations"]
-ORDERS: tuple[Order, ...] = get_args(Order)
 WORDS_MAX = 8
 
 

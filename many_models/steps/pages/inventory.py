@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 from many_models.steps.pages.reader import Listing, Reader, Row
 
 VIEW = "latest_inventory"
-Order = Literal["order", "key", "safety_stock", "reorder_point", "demand", "on_hand"]
-ORDERS: tuple[Order, ...] = get_args(Order)
 
 _BY = {
     "order": "due DESC, order_quantity IS NULL, order_quantity DESC, ",

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 from many_models.core.skill import skill_sql
 from many_models.steps.pages.reader import Listing, Reader, Row, median_sql
 
 TILES_MAX = 400
 """Partitions on the map, the largest ones; the table has them all, page by page."""
 
-Order = Literal["name", "groups", "trained", "failed", "skill", "trained_at"]
-ORDERS: tuple[Order, ...] = get_args(Order)
+_BY = {
+    "groups": "groups DESC, ",
+    "trained": "trained DESC, ",
+    "failed": "failed DESC, ",
+    "skill": "skill IS NULL, skill, ",
+    "trained_at": "trained_at IS NULL, trained_at DESC, ",
+}
 
 
 def list_partitions(reader: Reader, order: str = "groups", page: int = 1) -> Listing:
-    """Partitions: ``name``, ``groups``, ``trained``, ``failed``, ``skill``, ``trained_at``."""
-    direction = {"name": "name", "skill": "skill IS NULL, skill"}.get(order, f"{order} DESC")
-    return reader.listing(_select(reader), f"{direction}, name", page)
+    """One page: ``name``, ``groups``, ``trained``, ``failed``, ``skill``, ``trained_at``."""
+    return reader.listing(_select(reader), f"{_BY.get(order, '')}name", page)
 
 
 def tiles(reader: Reader) -> list[Row]:
