@@ -5,8 +5,11 @@ Whatever goes wrong is a page with a sentence, and never a traceback.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
 
@@ -18,7 +21,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from many_models import __version__
-from many_models.adapters.charts.output import javascript
+from many_models.adapters.charts.groups_of_skill import draw_skill
+from many_models.adapters.charts.output import javascript, to_spec
 from many_models.core.errors import ManyModelsError, NotReadyError, StoreError, UseCaseError
 from many_models.dashboard.access import Access
 from many_models.dashboard.data_pages import data_pages
@@ -36,6 +40,7 @@ from many_models.steps.pages.overview import (
 logger = logging.getLogger(__name__)
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "testserver")
+OWN_FILES = ("vega.js", "draw.js", "results.css")
 _TITLES = {400: "Not a right address", 404: "Not found", 503: "Out of reach"}
 _TYPES = {"css": "text/css", "js": "text/javascript"}
 
@@ -44,7 +49,15 @@ def create_app(
     site: Site, *, password: str | None = None, root: str = "", hosts: tuple[str, ...] = ()
 ) -> FastAPI:
     """The app; without a password everybody may read. ``hosts`` are names that it answers to."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warm = asyncio.create_task(asyncio.to_thread(_warm_up))  # or the first reader would wait
+        yield
+        await warm
+
     app = FastAPI(
+        lifespan=lifespan,
         title="Many Models results",
         version=__version__,
         docs_url=None,
@@ -61,6 +74,13 @@ def create_app(
     if hosts:  # else a page elsewhere could name itself 127.0.0.1, and read
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
     return app
+
+
+def _warm_up() -> None:
+    """Do once what takes a second or two."""
+    for name in OWN_FILES:
+        _file(name)
+    to_spec(draw_skill([(0.0, 1)]))
 
 
 def _add_own(app: FastAPI, site: Site, pages: Pages) -> None:
@@ -99,7 +119,7 @@ def _summary(site: Site, name: str) -> tuple[Training, int, Forecasts] | None:
 def _file(name: str) -> tuple[str, str]:
     if name == "vega.js":
         content = javascript()
-    elif name in ("results.css", "draw.js"):
+    elif name in OWN_FILES:
         content = (files("many_models.dashboard") / "templates" / name).read_text()
     else:
         raise HTTPException(404, "there is no such page")

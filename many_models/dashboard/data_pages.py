@@ -70,6 +70,7 @@ def data_pages(site: Site, pages: Pages) -> APIRouter:
 
         given = f'attachment; filename="{file_name(results.use_case, wish, kind)}"'
         headers = {"content-disposition": given, "cache-control": "no-store"}
+        headers["content-encoding"] = "identity"  # else it would be packed on the way
         return StreamingResponse(content(), media_type=MEDIA_TYPES[kind], headers=headers)
 
     return router

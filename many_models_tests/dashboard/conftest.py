@@ -20,7 +20,7 @@ def small_store(tmp_path_factory: pytest.TempPathFactory) -> SmallStore:
 
 
 def make_site(store: SmallStore) -> Site:
-    return Site(ResultStore(f"sqlite:///{store.folder}/results.db"), store.lake)
+    return Site(ResultStore(store.url), store.lake)
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,9 @@ from many_models.core.registration import ModelVersion
 from many_models.core.scoring import Champion
 from many_models.steps.ledger import Run, write_ledger
 from many_models.steps.measure_accuracy import measure_origin
-from many_models.steps.results import Results, timed
+from many_models.steps.results import Results, open_results, timed
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
-from many_models_tests.stored_results import make_results, put_grouped
+from many_models_tests.stored_results import put_grouped
 
 HOSTILE = "=a/b %2F&<script>alert(1)</script>'\"🍎,x"
 DAYS = 120
@@ -47,6 +47,7 @@ class SmallStore:
     """The folder has ``results.db`` and ``lake``."""
 
     folder: Path
+    url: str
     results: Results
 
     @property
@@ -68,9 +69,10 @@ def _groups() -> dict[str, dict[tuple[str, str], list[float]]]:
     }
 
 
-def make_small_store(folder: Path) -> SmallStore:
-    """Train, predict and judge everything."""
-    store = SmallStore(folder, make_results(folder, USE_CASE))
+def make_small_store(folder: Path, url: str = "") -> SmallStore:
+    """Train, predict and judge everything; results go to ``url``, or to a file in the folder."""
+    place = url or f"sqlite:///{folder}/results.db"
+    store = SmallStore(folder, place, open_results(place, USE_CASE))
     for name, groups in _groups().items():
         _fill(store, partition_of_value(name), groups)
     with timed(store.results, "trained_models", RUN.run_id) as stage:

@@ -75,7 +75,7 @@ def draw_effects(rows: Sequence[Row], *, width: int | str = 640) -> Chart:
     bars = alt.Chart(inline(rows)).mark_bar(cornerRadiusEnd=1)
     drawn: alt.Chart = bars.encode(
         alt.X("share:Q", title="share of what the model goes by", axis=alt.Axis(format=".0%")),
-        alt.Y("feature:N", title=None, sort=None),
+        alt.Y("feature:N", title=None, sort=alt.EncodingSortField("share", "sum", "descending")),
         alt.Color("member:N"),
         tooltip=[
             "feature:N",
@@ -83,7 +83,7 @@ def draw_effects(rows: Sequence[Row], *, width: int | str = 640) -> Chart:
             alt.Tooltip("share:Q", format=".1%"),
             alt.Tooltip("value:Q", format=".4~g"),
         ],
-    ).properties(width=width, height=18 * len(rows))
+    ).properties(width=width, height=18 * len({row["feature"] for row in rows}))
     return drawn
 
 

@@ -15,6 +15,7 @@ from many_models.adapters.charts.theme import (
     Chart,
     Row,
     inline,
+    palette,
 )
 
 SOURCES = {"model": BLUE, "pooled": TEAL, "baseline": LIGHT_GREY, "none": ORANGE}
@@ -44,10 +45,11 @@ def draw_totals(
     rows: Sequence[Row], target: str, *, width: int | str = 640, height: int = 190
 ) -> Chart:
     """All groups together: ``rows`` have ``time``, ``what`` (actual or forecast) and ``value``."""
+    names = sorted({str(row["what"]) for row in rows})
     lines = alt.Chart(inline(rows)).encode(
         alt.X("time:T", title=None, axis=alt.Axis(labelOverlap=True)),
         alt.Y("value:Q", title=target, scale=alt.Scale(zero=False), axis=alt.Axis(format="~s")),
-        alt.Color("what:N", scale=alt.Scale(domain=["actual", "forecast"], range=[GREY, BLUE])),
+        alt.Color("what:N", scale=palette(names, {"actual": GREY, "forecast": BLUE})),
     )
     points = lines.mark_point(filled=True, size=50, opacity=0).encode(
         tooltip=[
