@@ -73,8 +73,13 @@ class Results:
         return [(self.name(suffix), statements) for suffix, statements in found]
 
     def latest(self, table: str, partitions: Sequence[str] | None = None) -> pa.Table:
-        """Rows of each partition's last run in ``ledger``, ``pooled`` or ``verdicts``."""
+        """Rows of each partition's last run in ``ledger``, ``pooled`` or ``verdicts``.
+
+        None of a table that this use case does not have.
+        """
         view = self.name(f"latest_{table}")
+        if all(self.name(declared.suffix) != view for declared in self.declaration.views):
+            return pa.table({"partition": pa.array([], pa.string())})
         if partitions is None or len(partitions) > PARTITIONS_IN_A_QUERY:
             rows = self.store.query(f'SELECT * FROM "{view}"')
             wanted = rows["partition"].unique() if partitions is None else list(partitions)

@@ -30,6 +30,7 @@ from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, Mode
 from many_models.core.shapes import shape_of
 from many_models.core.sharding import BrokenShard, Shard
 from many_models.core.use_case import AnyUseCase
+from many_models.steps.champions import mend_champions
 from many_models.steps.group import read_shards
 from many_models.steps.lost_groups import list_lost
 from many_models.steps.results import Results, write_dates
@@ -63,14 +64,17 @@ def score_origin(
     """
     shards = read_shards(use_case, lake)
     with lake.scratch(use_case, "scoring") as scratch:
-        champions = by_partition(production.champions(use_case.name))
+        found = production.champions(use_case.name)
         ended = score_shards(
-            use_case, shards, champions, origin, scratch.uri, spark=spark, registry=production
+            *(use_case, shards, by_partition(found), origin, scratch.uri),
+            spark=spark,
+            registry=production,
         )
         scored = [shard for shard in ended if isinstance(shard, ScoredShard)]
         broken = [shard for shard in ended if isinstance(shard, BrokenShard)]
         lost = _list_lost(use_case, origin, scored, broken, lake)
         rows = _write(use_case, origin, scored, lost, results)
+    mend_champions(use_case, found, production, results)
     sources = sum((Counter(shard.sources) for shard in scored), Counter(none=len(lost)))
     groups = sum(shard.groups for shard in shards)
     return ScoredOrigin(
