@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from many_models import settings
-from many_models.adapters.results.row_files import FileFormat, write_file, write_rows
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.use_case import AnyUseCase
+
+if TYPE_CHECKING:
+    from many_models.adapters.results.row_files import FileFormat
 
 STANDARD_OUTPUT = "-"
 
@@ -53,10 +55,11 @@ def export(
     The command names those there are when you ask for another. In CSV, text
     that a spreadsheet would take for a formula begins with an apostrophe.
     """
+    from many_models.adapters.results.row_files import write_file, write_rows
     from many_models.steps.exports import Wish, open_export
     from many_models.steps.results import open_results
 
-    chosen = cast(FileFormat, kind or ("parquet" if output.endswith(".parquet") else "csv"))
+    chosen = cast("FileFormat", kind or ("parquet" if output.endswith(".parquet") else "csv"))
     printed = output == STANDARD_OUTPUT
     if printed and chosen == "parquet" and sys.stdout.isatty():
         raise click.UsageError("a Parquet file is nothing to print: name a file with --output")

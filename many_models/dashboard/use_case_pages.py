@@ -85,7 +85,7 @@ def _add_summaries(router: APIRouter, site: Site, pages: Pages) -> None:
                 "partitions",
                 partition=of,
                 training=training,
-                pooled=reader.row('SELECT * FROM {latest_pooled} WHERE "partition" = :p', p=of),
+                pooled=overview.read_pooled(reader, of),
                 skill=drawings.skill(overview.skill_bins(reader, of)),
                 found=groups.list_groups(reader, Sought(partition=of), order, page),
                 order=order,

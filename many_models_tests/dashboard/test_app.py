@@ -34,7 +34,8 @@ PAGES = {
 
 
 def text_of(reply: Reply) -> str:
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", reply.body.decode())))
+    shown = re.sub(r"<script.*?</script>", " ", reply.body.decode(), flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", shown)).split())
 
 
 def links_in(reply: Reply) -> list[str]:

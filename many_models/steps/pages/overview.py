@@ -107,6 +107,13 @@ def count_champions(reader: Reader) -> int:
     return int(row.get("n") or 0)
 
 
+def read_pooled(reader: Reader, partition: str) -> Row:
+    """The pooled model of a partition, as trained last; empty where there is none."""
+    if not reader.has("latest_pooled"):
+        return {}
+    return reader.row('SELECT * FROM {latest_pooled} WHERE "partition" = :p', p=partition)
+
+
 def skill_bins(reader: Reader, partition: str | None = None) -> list[tuple[float, int]]:
     """Trained groups by their skill, in steps of 0.05 from -1 to 1: where one starts, how many."""
     value = skill_sql(reader.use_case)
