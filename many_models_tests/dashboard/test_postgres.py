@@ -11,6 +11,7 @@ import pytest
 from many_models.core.keys import partition_of_value
 from many_models.core.results_links import Links
 from many_models.dashboard.app import create_app
+from many_models.steps.exports import exported
 from many_models.steps.pages.attention import CONCERNS
 from many_models_tests.adapters.serving.running import running
 from many_models_tests.dashboard.conftest import make_site
@@ -49,8 +50,7 @@ def test_files_hold_the_same_on_both_databases(
 ) -> None:
     other = make_small_store(tmp_path, postgres_url)
     timed = ("ledger", "latest_ledger", "stages", "ledger_summary", "cost", "ledger_totals")
-    declaration = small_store.results.declaration
-    names = [one.suffix for one in (*declaration.tables, *declaration.views)]
+    names = [one.suffix for one in exported(small_store.results)]
     with (
         running(create_app(make_site(small_store))) as sqlite,
         running(create_app(make_site(other))) as postgres,
