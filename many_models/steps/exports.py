@@ -54,7 +54,10 @@ def open_export(results: Results, wish: Wish) -> Iterator[pa.RecordBatchReader]:
     shown = ", ".join(f'"{name}"' for name in types)
     where = f" WHERE {' AND '.join(parts)}" if parts else ""
     sql = f'SELECT {shown} FROM "{results.name(found.suffix)}"{where}'
-    with results.store.stream(sql, values, types, ROWS_AT_ONCE) as rows:
+    with (
+        results.store.snapshot() as snapshot,
+        snapshot.stream(sql, values, types, ROWS_AT_ONCE) as rows,
+    ):
         yield _checked(results, found, wish, rows)
 
 

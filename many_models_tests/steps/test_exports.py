@@ -161,7 +161,7 @@ def test_a_folder_that_is_not_there_is_told_of(tmp_path: Path) -> None:
 def test_rows_are_read_as_they_are_asked_for(results: Results) -> None:
     types = {"partition": "text", "time": "timestamp"}
     sql = f'SELECT "partition", "time" FROM "{results.name("predictions")}"'
-    with results.store.stream(sql, None, types, 3) as rows:
+    with results.store.snapshot() as snapshot, snapshot.stream(sql, None, types, 3) as rows:
         sizes = [batch.num_rows for batch in rows]
     assert sum(sizes) == 28
     assert max(sizes) == 3

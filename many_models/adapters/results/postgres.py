@@ -131,7 +131,6 @@ class PostgresEngine(Engine):
         types: Mapping[str, str],
         rows_at_once: int,
     ) -> Iterator[pa.RecordBatch]:
-        cursor.execute("SET TRANSACTION READ ONLY")
         cursor.execute(numbered(parts, "$"), list(values))
         for batch in cursor.fetch_record_batch():
             arrow = (COLUMN_TYPES[sql_type] for sql_type in types.values())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
 from adbc_driver_manager.dbapi import Connection
 
+from many_models.adapters.results.columns import COLUMN_TYPES
 from many_models.adapters.results.engine import Engine
 from many_models.core.errors import StoreError
 
@@ -35,6 +37,28 @@ class Snapshot:
         parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
         with self.engine.errors("a query"), self.connection.cursor() as cursor:
             return self.engine.read(cursor, parts, values)
+
+    @contextmanager
+    def stream(
+        self,
+        sql: str,
+        parameters: Mapping[str, object] | None,
+        types: Mapping[str, str],
+        rows_at_once: int,
+    ) -> Iterator[pa.RecordBatchReader]:
+        """The result of one SELECT, read as it is asked for: memory holds a batch or two.
+
+        `types` names the result's columns, in their order, with their SQL types.
+        """
+        parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
+        schema = pa.schema([(name, COLUMN_TYPES[sql_type]) for name, sql_type in types.items()])
+        with self._connection.cursor() as cursor:
+
+            def batches() -> Iterator[pa.RecordBatch]:
+                with self._engine.errors("an export"):
+                    yield from self._engine.stream(cursor, parts, values, types, rows_at_once)
+
+            yield pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _split_at_parameters(

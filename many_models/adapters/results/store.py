@@ -156,31 +156,6 @@ class ResultStore:
                 self._engine.begin_reading(cursor)
             yield Snapshot(self._engine, connection)
 
-    @contextmanager
-    def stream(
-        self,
-        sql: str,
-        parameters: Mapping[str, object] | None,
-        types: Mapping[str, str],
-        rows_at_once: int,
-    ) -> Iterator[pa.RecordBatchReader]:
-        """The result of one SELECT, read as it is asked for: memory holds a batch or two.
-
-        `types` names the result's columns, in their order, with their SQL types. All rows are as
-        they are when the first is read.
-        """
-        parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
-
-        def batches(cursor: Cursor) -> Iterator[pa.RecordBatch]:
-            with self._engine.errors("an export"):
-                yield from self._engine.stream(cursor, parts, values, types, rows_at_once)
-
-        with self._engine.errors("an export"):
-            connection = self._engine.connect()
-        schema = pa.schema([(name, COLUMN_TYPES[sql_type]) for name, sql_type in types.items()])
-        with closing(connection), connection.cursor() as cursor:
-            yield pa.RecordBatchReader.from_batches(schema, batches(cursor))
-
     def ensure(self, declaration: Declaration) -> bool:
         """Make the tables and views that a use case declares, unless they are; whether any was not.
 

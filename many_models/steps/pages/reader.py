@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from many_models.adapters.results.store import Snapshot
+from many_models.adapters.results.snapshot import Snapshot
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.exports import exported
 from many_models.steps.results import Results
