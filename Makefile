@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
 BIN := .venv/bin
-UNIT := not spark and not mlflow and not postgres
+UNIT := not spark and not mlflow and not postgres and not browser
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

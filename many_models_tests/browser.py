@@ -19,7 +19,8 @@ _ARGUMENTS = (
 
 def find_chromium() -> str:
     """Where Chromium is; without one tests are skipped on a desk, and fail in CI."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         said = "Chromium is needed to open pages: apt install chromium"
         if os.environ.get("CI"):

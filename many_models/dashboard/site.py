@@ -26,7 +26,7 @@ class Site:
         self._store = store
         self._lake = lake
         self._lock = threading.Lock()
-        self._seen: set[str] = set()
+        self._results: dict[str, Results] = {}
         self._histories: dict[str, GroupHistories] = {}
 
     def use_cases(self) -> dict[str, AnyUseCase]:
@@ -47,10 +47,12 @@ class Site:
     def results(self, name: str) -> Results:
         """The results of a use case, as they are at each question; raises as ``reading`` does."""
         found = self._found(name)
-        if self._chosen and name not in self._seen:
-            require_tables(self._store, found)
-            self._seen.add(name)
-        return Results(self._store, found)
+        known = self._results.get(name)
+        if known is None or known.use_case != found:
+            known = Results(self._store, found)
+            require_tables(known)
+            self._results[name] = known
+        return known
 
     def histories(self, name: str) -> GroupHistories:
         """Rows of single groups of a use case."""

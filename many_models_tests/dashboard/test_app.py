@@ -15,6 +15,7 @@ from many_models.core.keys import partition_of_value
 from many_models.core.results_links import Links
 from many_models.dashboard.app import create_app
 from many_models.dashboard.site import Site
+from many_models.steps.results import open_results
 from many_models_tests.adapters.serving.running import Client, Reply, running
 from many_models_tests.dashboard.small_store import HOSTILE, USE_CASE, SmallStore
 from many_models_tests.fakes import make_use_case
@@ -171,6 +172,14 @@ def test_a_use_case_that_was_not_run_says_what_to_run(tmp_path: Path) -> None:
             reply = client.get(path)
             assert reply.status == 200, path
             assert "many-models run later" in text_of(reply)
+
+
+def test_tables_of_another_version_are_to_be_upgraded(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/results.db"
+    open_results(url, make_use_case(features={"static": ["region"]}))
+    site = Site(ResultStore(url), Lake(str(tmp_path / "lake")), make_use_case())
+    with running(create_app(site)) as client:
+        assert "many-models store upgrade" in text_of(client.get("/sales"))
 
 
 def test_a_store_that_is_away_is_told_of(tmp_path: Path) -> None:

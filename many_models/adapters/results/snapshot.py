@@ -52,11 +52,11 @@ class Snapshot:
         """
         parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
         schema = pa.schema([(name, COLUMN_TYPES[sql_type]) for name, sql_type in types.items()])
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
 
             def batches() -> Iterator[pa.RecordBatch]:
-                with self._engine.errors("an export"):
-                    yield from self._engine.stream(cursor, parts, values, types, rows_at_once)
+                with self.engine.errors("an export"):
+                    yield from self.engine.stream(cursor, parts, values, types, rows_at_once)
 
             yield pa.RecordBatchReader.from_batches(schema, batches())
 

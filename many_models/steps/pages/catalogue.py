@@ -9,6 +9,7 @@ from many_models.core.errors import NotReadyError
 from many_models.core.result_tables.shared import USE_CASES
 from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import parse_use_case
+from many_models.steps.results import Results
 
 
 def read_catalogue(store: ResultStore) -> dict[str, AnyUseCase]:
@@ -23,16 +24,26 @@ def read_catalogue(store: ResultStore) -> dict[str, AnyUseCase]:
     return {row["name"]: _parse(row["name"], row["config"]) for row in rows}
 
 
-def require_tables(store: ResultStore, use_case: AnyUseCase) -> None:
-    """Make sure that the store has this use case's tables.
+def require_tables(results: Results) -> None:
+    """Make sure that the store has this use case's tables, as this code knows them.
 
     Raises:
-        NotReadyError: it has none of them.
+        NotReadyError: it has none of them, or others.
     """
-    if use_case.name not in read_catalogue(store):
+    store, name = results.store, results.use_case.name
+    rows: list[dict[str, str]] = []
+    if store.columns(USE_CASES):
+        sql = f"SELECT shape FROM {USE_CASES} WHERE name = :name"
+        rows = store.query(sql, {"name": name}).to_pylist()
+    if not rows:
         raise NotReadyError(
-            f"Nothing has been run yet. `many-models run {use_case.name}` does all of it: extract, "
+            f"Nothing has been run yet. `many-models run {name}` does all of it: extract, "
             "group, train, judge, promote, predict. Then look here again."
+        )
+    if rows[0]["shape"] != results.declaration.digest:
+        raise NotReadyError(
+            f"The tables of {name} are those of another version of Many Models, or of its file. "
+            "`many-models store upgrade` brings them to this one; nothing is lost."
         )
 
 
