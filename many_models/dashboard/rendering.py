@@ -22,7 +22,7 @@ NAVIGATION = (
     ("inventory", "Inventory"),
     ("data", "Data"),
 )
-_FILTERS = ("number", "percent", "signed", "day", "moment", "duration", "plural", "cell", "as_time")
+_FILTERS = ("number", "percent", "signed", "day", "moment", "duration", "plural", "as_time")
 
 
 class Pages:

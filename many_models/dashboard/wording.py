@@ -65,10 +65,3 @@ def duration(seconds: object) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 group``, ``2 groups``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def cell(value: object) -> str:
-    """Any value of a result table."""
-    if isinstance(value, (date, datetime)):
-        return moment(value)
-    return NOTHING if value == "" else number(value)
