@@ -68,7 +68,7 @@ def fact_tables(use_case: AnyUseCase) -> list[Table]:
             "One row a group and origin: what served it, and why",
             shape.scoring_schema(use_case),
             key=("origin", "group_key"),
-            indexes=(("origin", "partition"), ("group_key", "origin")),
+            indexes=(("origin", "partition"), ("origin", "source"), ("group_key", "origin")),
         ),
         _table(
             use_case,
