@@ -99,15 +99,12 @@ def _fill(store: SmallStore, partition: str, groups: dict[tuple[str, str], list[
     }
     for origin in (TRAINED, LAST):
         known = rows.filter(pc.less_equal(rows[USE_CASE.time.column], pa.scalar(LAST)))
-        found = score_shard(
+        predictions, scoring = score_shard(
             known, models, USE_CASE, partition=partition, origin=np.datetime64(origin)
-        )
+        )[:2]
         where = {"origin": str(origin), "partition": partition}
         store.results.replace_all(
-            {
-                name: (table, where)
-                for name, table in zip(("predictions", "scoring"), found, strict=True)
-            }
+            {"predictions": (predictions, where), "scoring": (scoring, where)}
         )
 
 
