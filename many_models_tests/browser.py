@@ -67,7 +67,7 @@ class Watched:
         """Whether each chart is drawn: it says yes, and holds marks."""
         found: list[str] = self.page.evaluate(
             "[...document.querySelectorAll('figure.chart')].map(figure => "
-            "figure.dataset.drawn === 'yes' && figure.querySelectorAll('svg path').length > 2 "
+            "figure.dataset.drawn === 'yes' && figure.querySelector('svg g.role-mark path[d]') "
             "? 'drawn' : 'no')"
         )
         return found

@@ -20,7 +20,8 @@ VEGA_LITE = "6.4"
 
 def to_spec(chart: Chart) -> str:
     """The chart as Vega-Lite JSON."""
-    return json.dumps(chart.to_dict() | {"config": CONFIG}, separators=(",", ":"))
+    spec = chart.to_dict(validate=False) | {"config": CONFIG}  # tests draw every chart
+    return json.dumps(spec, separators=(",", ":"))
 
 
 def to_png(chart: Chart) -> bytes:

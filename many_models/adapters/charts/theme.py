@@ -6,6 +6,7 @@ what our models say of it, orange what asks for a second look.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -53,10 +54,13 @@ CONFIG: dict[str, Any] = {
 
 
 def inline(rows: Iterable[Row]) -> alt.InlineData:
-    """Rows as the data of a chart: times as text, what is not finite as null."""
-    return alt.InlineData(
-        values=[{name: _plain(value) for name, value in row.items()} for row in rows]
-    )
+    """Rows as the data of a chart: times as text, what is not finite as null.
+
+    They go in as JSON text, since Altair would copy and check every value several times.
+    """
+    plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return alt.InlineData(values=text, format=alt.JsonDataFormat(type="json"))
 
 
 def iso(times: NDArray[np.datetime64]) -> list[str]:

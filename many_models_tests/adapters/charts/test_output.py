@@ -38,9 +38,9 @@ def rows_of(spec: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def collect(part: dict[str, Any]) -> dict[str, Any]:
-        found.extend(part.get("values", []) if isinstance(part.get("values"), list) else [])
-        for values in part.get("datasets", {}).values():
-            found.extend(values)
+        texts = [part.get("values"), *part.get("datasets", {}).values()]
+        for text in texts:
+            found.extend(json.loads(text) if isinstance(text, str) else [])
         return part
 
     json.loads(spec, object_hook=collect)
