@@ -134,7 +134,7 @@ class Grocery:
     def _errors(self, past: pa.Table, models: dict[str, Champion]) -> pd.Series[float]:
         """Mean absolute error of each group's forecast; a day without a row is one of no sales."""
         keys = list(self.use_case.keys)
-        found, _ = score_shard(past, models, self.use_case, partition="", origin=self.through)
+        found = score_shard(past, models, self.use_case, partition="", origin=self.through)[0]
         forecasts = found.to_pandas()
         actuals = self.rows.rename_columns(
             ["time" if n == self.use_case.time.column else n for n in self.rows.column_names]

@@ -64,9 +64,9 @@ class Season:
 
     def cover(self, champions: Champions) -> dict[float, float]:
         """Share of the actuals to come that lie in the intervals of the champions, by level."""
-        forecasts, _ = score_shard(
+        forecasts = score_shard(
             self.rows, champions, self.use_case, partition="", origin=self.through
-        )
+        ).predictions
         served = forecasts.filter(pc.field("source") == "model").to_pandas()
         actuals = self.rows.select([*self.use_case.keys, "date", "sales"]).to_pandas()
         joined = served.merge(

@@ -67,7 +67,7 @@ def forecast(rows: pa.Table, use_case: UseCase, through: np.datetime64) -> tuple
     champions = {
         row["group_key"]: Champion("", 1, row["payload"]) for row in trained if row["payload"]
     }
-    found, _ = score_shard(rows, champions, use_case, partition="", origin=through)
+    found = score_shard(rows, champions, use_case, partition="", origin=through).predictions
     if set(found["source"].to_pylist()) != {"model"}:
         raise SystemExit("a group has no model; give it more days")
     return found["prediction"].to_numpy().reshape(-1, use_case.horizon), seconds

@@ -51,9 +51,10 @@ class Results:
 
     def replace_all(
         self, slices: Mapping[str, tuple[pa.Table | pa.RecordBatchReader, Where]]
-    ) -> None:
-        """Replace slices of several tables, by name, in one transaction."""
-        self.store.replace_slices([Slice(self.name(t), *slices[t]) for t in slices])
+    ) -> dict[str, int]:
+        """Replace slices of several tables, by name, in one transaction; rows written to each."""
+        counts = self.store.replace_slices([Slice(self.name(t), *slices[t]) for t in slices])
+        return dict(zip(slices, counts, strict=True))
 
     def latest(self, table: str, partitions: Sequence[str] | None = None) -> pa.Table:
         """Rows of each partition's last run in ``ledger``, ``pooled`` or ``verdicts``."""

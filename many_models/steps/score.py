@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -31,7 +31,7 @@ from many_models.core.sharding import BrokenShard, Shard
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.group import read_shards
 from many_models.steps.lost_groups import list_lost
-from many_models.steps.results import Results
+from many_models.steps.results import Results, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ def score_origin(
         )
         scored = [shard for shard in ended if isinstance(shard, ScoredShard)]
         broken = [shard for shard in ended if isinstance(shard, BrokenShard)]
-        lost = _list_lost(use_case, origin, scored, broken, lake)
+        lost = partial(_list_lost, use_case, origin, scored, broken, lake)
         rows = _write(use_case, origin, scored, lost, results)
-    sources = sum((Counter(shard.sources) for shard in scored), Counter(none=len(lost)))
+    sources = sum((Counter(shard.sources) for shard in scored), Counter(none=rows.lost))
     groups = sum(shard.groups for shard in shards)
     return ScoredOrigin(
         groups=groups,
@@ -78,7 +78,7 @@ def score_origin(
         by_pooled=sources["pooled"],
         by_baseline=sources["baseline"],
         unserved=sources["none"],
-        rows=rows,
+        rows=rows.predictions,
     )
 
 
@@ -119,21 +119,38 @@ def _plan(
     return [ScoringTask(shard, paths.get(shard.partition)) for shard in shards]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Rows of predictions, and groups that are in the ledger without having been read."""
+
+    predictions: int
+    lost: int
+
+
 def _write(
     use_case: AnyUseCase,
     origin: datetime,
     scored: Sequence[ScoredShard],
-    lost: pa.Table,
+    list_lost: Callable[[pa.Schema], pa.Table],
     results: Results,
-) -> int:
-    """Replace the origin's slice: the predictions, then the ledger that speaks of them."""
+) -> _Written:
+    """Replace the origin's slice of all tables in one transaction."""
     slice_of, shape = {"origin": origin.isoformat(sep=" ")}, shape_of(use_case)
+    tables = {
+        "scoring": (shape.scoring_schema(use_case), [shard.ledger for shard in scored]),
+    }
+    if (schema := shape.inventory_schema(use_case)) is not None:
+        paths = [shard.inventory for shard in scored if shard.inventory is not None]
+        tables["inventory"] = (schema, paths)
     predictions = stream_parquet([s.predictions for s in scored], shape.prediction_schema(use_case))
-    rows = results.replace("predictions", predictions, slice_of)
-    schema = shape.scoring_schema(use_case)
-    batches = chain(stream_parquet([s.ledger for s in scored], schema), lost.to_batches())
-    results.replace("scoring", pa.RecordBatchReader.from_batches(schema, batches), slice_of)
-    return rows
+    slices: dict[str, tuple[pa.RecordBatchReader, Where]] = {"predictions": (predictions, slice_of)}
+    count = 0
+    for name, (schema, paths) in tables.items():
+        lost = list_lost(schema)
+        batches = chain(stream_parquet(paths, schema), lost.to_batches())
+        slices[name] = (pa.RecordBatchReader.from_batches(schema, batches), slice_of)
+        count = len(lost)
+    return _Written(results.replace_all(slices)["predictions"], count)
 
 
 def _list_lost(
@@ -142,15 +159,15 @@ def _list_lost(
     scored: Sequence[ScoredShard],
     broken: Sequence[BrokenShard],
     lake: Lake,
+    schema: pa.Schema,
 ) -> pa.Table:
-    """Rows of the scoring ledger for the groups of broken shards."""
+    """Rows of a table with one for each group and origin, for the groups of broken shards."""
     partitions = {shard.shard.partition for shard in broken}
     found = [
         read_parquet(shard.ledger, ["group_key"])
         for shard in scored
         if shard.partition in partitions
     ]
-    schema = shape_of(use_case).scoring_schema(use_case)
     ending = {"origin": origin, "source": "none"}
     return list_lost(use_case, broken, found, lake, ending, schema)
 

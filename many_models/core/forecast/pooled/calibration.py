@@ -23,11 +23,13 @@ class Calibration:
 
     Of groups seen for less than the window that their level is taken over, and of the others; NaN
     where no fold has any. ``coverage`` is the share of a fold's rows that is inside of what the
-    others give, at the main level; NaN where there are no others.
+    others give, at the main level; NaN where there are no others. ``correlation`` is that of errors
+    of one group in one fold, since a level that is missed is missed for long; NaN likewise.
     """
 
     halfwidths: Floats
     coverage: float
+    correlation: float
 
 
 def calibrate_folds(rows: pa.Table, fits: PooledFits, use_case: UseCase) -> Calibration:
@@ -41,13 +43,17 @@ def calibrate_folds(rows: pa.Table, fits: PooledFits, use_case: UseCase) -> Cali
         inside.append((np.abs(fold.errors) <= widths)[~np.isnan(widths)])
     judged = np.concatenate([np.empty(0), *inside])
     coverage = float(judged.mean()) if len(judged) else np.nan
-    return Calibration(_halfwidths(folds, use_case), coverage)
+    return Calibration(_halfwidths(folds, use_case), coverage, _correlation(folds))
 
 
 @dataclass(frozen=True)
 class _Errors:
-    """Errors (N,) in units of the level, steps ahead, and 1 for groups that are not young."""
+    """Errors (N,) in units of the level, steps ahead, and 1 for groups that are not young.
 
+    ``groups`` (N,) tells whose they are, by numbers from zero.
+    """
+
+    groups: Ints
     errors: Floats
     steps: Ints
     grown_up: Ints
@@ -59,14 +65,34 @@ def _errors(table: pa.Table, fit: PooledFit, window: int, use_case: UseCase) -> 
     later = table.filter(pc.and_(pc.greater(period, fit.origin), pc.less_equal(period, last)))
     if not len(later):
         nothing = np.empty(0, dtype=np.int64)
-        return _Errors(np.empty(0), nothing, nothing)
+        return _Errors(nothing, np.empty(0), nothing, nothing)
     rows, target = read_rows(later)
     matrix, scale = scale_rows(rows, *fit.usual.look_up(later, category_columns(use_case)))
     forecast = fit.trees.predict_rows(matrix) * scale
     if use_case.prediction_floor is not None:
         forecast = np.maximum(forecast, use_case.prediction_floor)
     grown_up = (rows.seen >= window).astype(np.int64)
-    return _Errors((forecast - target) / scale, rows.plain[:, 0].astype(np.int64), grown_up)
+    groups = np.unique(later["group"].to_numpy(), return_inverse=True)[1]
+    errors, steps = (forecast - target) / scale, rows.plain[:, 0].astype(np.int64)
+    return _Errors(groups, errors, steps, grown_up)
+
+
+def _correlation(folds: Sequence[_Errors]) -> float:
+    """Correlation of two errors of a group in a fold, 0 to 1: mean product by mean square.
+
+    The products of all pairs are what the square of the sum has beside the squares.
+    """
+    products = pairs = squares = rows = 0.0
+    for fold in folds:
+        count = np.bincount(fold.groups)
+        of_group = np.bincount(fold.groups, fold.errors**2)
+        products += float((np.bincount(fold.groups, fold.errors) ** 2 - of_group).sum())
+        pairs += float((count * (count - 1)).sum())
+        squares += float(of_group.sum())
+        rows += len(fold.errors)
+    if not pairs or not squares:
+        return np.nan
+    return float(np.clip(products / pairs / (squares / rows), 0.0, 1.0))
 
 
 def _halfwidths(folds: Sequence[_Errors], use_case: UseCase) -> Floats:

@@ -34,7 +34,8 @@ class PooledModel:
 
     ``halfwidths`` (2, L, H), in units of a group's level, are of the intervals at ``levels`` (L):
     of groups seen for less than the window that their level is taken over, and of the others;
-    ``coverage`` is the share that they hold in the backtest.
+    ``coverage`` is the share that they hold in the backtest; ``error_correlation`` that of a
+    group's errors in different periods of a fold.
     """
 
     partition: str
@@ -43,6 +44,7 @@ class PooledModel:
     fit: PooledFit
     halfwidths: Floats
     coverage: float
+    error_correlation: float = np.nan
 
     @property
     def use_case(self) -> UseCase:
@@ -189,6 +191,7 @@ def make_pooled_model(
         fit=fits.final,
         halfwidths=calibration.halfwidths,
         coverage=calibration.coverage,
+        error_correlation=calibration.correlation,
     )
 
 

@@ -53,6 +53,11 @@ class PooledStandIn:
             text = f"{self.champion.name}: {type(error).__name__}: {error}"
             return Problem("pooled_failed", text)
 
+    @property
+    def error_correlation(self) -> float:
+        """Of errors of different steps; NaN in a model of before this was asked for."""
+        return self._model.error_correlation
+
     @cached_property
     def _model(self) -> PooledModel:
         champion = self.champion
