@@ -9,7 +9,7 @@ periods: see ``lead_time_demand``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -131,7 +131,7 @@ class _Terms:
         return cls(readable, service_level, problems)
 
 
-_FITS = {
+_FITS: dict[str, Callable[[float, int], bool]] = {
     "lead_time": lambda number, most: number.is_integer() and 0 <= number <= most,
     "service_level": lambda number, _: is_service_level(number),
 }

@@ -174,4 +174,5 @@ def _spread_of_sums(errors: Errors, spans: Ints) -> Floats:
     spread = np.where(within, errors.spread, 0.0)
     correlation = errors.correlation
     independent, together = (spread**2).sum(axis=1), spread.sum(axis=1) ** 2
-    return np.sqrt((1 - correlation) * independent + correlation * together)
+    deviation: Floats = np.sqrt((1 - correlation) * independent + correlation * together)
+    return deviation

@@ -71,8 +71,8 @@ def score_shard(
     (default: the origin) was not ingested yet, so that it is missing, not zero.
 
     Returns:
-        Predictions (``prediction_schema``), one row per group (``scoring_schema``) and, where the use
-        case asks for it, its safety stock (``inventory_schema``).
+        Predictions (``prediction_schema``), one row per group (``scoring_schema``) and, where the
+        use case asks for it, its safety stock (``inventory_schema``).
     """
     dataset = read_dataset(table, use_case)
     moments = np.array([origin, origin if data_through is None else data_through])
@@ -199,10 +199,13 @@ class _Scorer:
         if isinstance(found, Problem):
             problem = Problem(problem.reason, f"{problem.error}; {found.error}")
         elif found is not None and np.isfinite(found[index, 0]).all():
-            by = self.stand_in
-            correlation = by.error_correlation
             return GroupScore(
-                "pooled", POOLED, problem, found[index], by.champion, None, correlation
+                "pooled",
+                POOLED,
+                problem,
+                found[index],
+                self.stand_in.champion,
+                correlation=self.stand_in.error_correlation,
             )
         if self.unseen[index]:
             return _unserved(problem)

@@ -236,7 +236,8 @@ class _Contest:
         """The winner's, for safety stock; half of the digits are plenty."""
         if self.use_case.inventory is None:
             return None
-        return self.winners.residuals[index].astype(np.float32)
+        residuals: Floats = self.winners.residuals[index].astype(np.float32)
+        return residuals
 
     def _rows(self, index: int) -> slice:
         return slice(int(self.panel.offsets[index]), int(self.panel.offsets[index + 1]))
