@@ -23,7 +23,7 @@ from many_models.core.forecast.training import train_shard
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
 from many_models.core.scoring import Champion
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 from many_models.core.use_case_file import parse_use_case
 
 USE_CASE = """

@@ -12,7 +12,7 @@ from many_models.core.forecast.scoring import score_shard
 from many_models.core.forecast.training import train_shard
 from many_models.core.lake_schema import raw_columns
 from many_models.core.scoring import Champion
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 from many_models_tests.fakes import make_use_case
 
 NAN = float("nan")
