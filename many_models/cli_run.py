@@ -84,12 +84,11 @@ def run_use_case(
 
 
 def _read_status(use_case: AnyUseCase) -> Status:
-    from many_models.adapters.results.store import ResultStore
     from many_models.defs.resources import build_champions
-    from many_models.steps.results import Results
+    from many_models.steps.results import open_results
     from many_models.steps.status import read_status
 
-    results = Results(ResultStore(os.environ[settings.STORE]), use_case)
+    results = open_results(os.environ[settings.STORE], use_case)
     return read_status(results, build_champions(use_case, os.environ))
 
 

@@ -11,17 +11,16 @@ import pyarrow as pa
 from many_models.adapters.lake.arrow_files import write_parquet
 from many_models.adapters.lake.delta_table import LakeFile
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.results.store import ResultStore
 from many_models.core.keys import group_key
 from many_models.core.use_case import AnyUseCase
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models_tests.fakes import Columns, make_shard
 
 Row = Mapping[str, Any]
 
 
 def make_results(folder: Path, use_case: AnyUseCase) -> Results:
-    return Results(ResultStore(f"sqlite:///{folder}/results.db"), use_case)
+    return open_results(f"sqlite:///{folder}/results.db", use_case)
 
 
 def put_rows(

@@ -42,6 +42,8 @@ _DRIFT = [
     *("measured_at", "age_days", "judged", "promised", "excess", "drifted_since"),
     *("target_shift", "feature_shift", "shifted_feature", "drifted", "shifted", "stale"),
 ]
+_TOTALS = ["n", "hits", "absolute_error", "absolute_actual", "intervals", "groups"]
+_CHAMPIONS = ["is_champion", "ended_at"]
 _TAGS = [
     *("use_case", "partition_key", "metric", "dagster_run_id", "verdict", "pooled"),
     *("artifact_location", "training_run", "training_version"),
@@ -59,7 +61,15 @@ INVENTORY_COLUMNS = frozenset(
 """What table ``inventory`` holds on top, where a use case has one."""
 
 RESULT_COLUMNS = LAKE_COLUMNS.union(
-    _GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _EXPLANATIONS, _DRIFT, _TAGS
+    _GROUP_TOTALS,
+    _LEDGER,
+    _VERDICTS,
+    _PREDICTIONS,
+    _EXPLANATIONS,
+    _DRIFT,
+    _TOTALS,
+    _CHAMPIONS,
+    _TAGS,
 )
 """What else the tables of results hold, and the tags of models: keys and static features are there
 too. The columns of a use case's own interval levels come on top: see ``validation``."""

@@ -7,6 +7,7 @@ import dagster as dg
 
 from many_models.adapters.plots import plot_accuracy
 from many_models.core.drift_rules import DriftRules
+from many_models.core.result_tables.fact_schemas import drift_schema
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
@@ -35,7 +36,7 @@ from many_models.steps.drift_review import (
     worst_rows,
 )
 from many_models.steps.drift_tables import accuracy_table, age_table, shift_table
-from many_models.steps.measure_drift import drift_schema, measure_drift
+from many_models.steps.measure_drift import measure_drift
 from many_models.steps.results import Results, timed
 
 PLOTS_MAX = 10  # of a run: each is a picture in the event log

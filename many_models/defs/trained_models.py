@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.adapters.plots import plot_scores
+from many_models.core.result_tables.fact_schemas import ledger_schema
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
@@ -40,7 +41,7 @@ from many_models.defs.training_figures import (
 )
 from many_models.steps.group import read_shards
 from many_models.steps.judge import judge_partitions
-from many_models.steps.ledger import Run, ledger_schema
+from many_models.steps.ledger import Run
 from many_models.steps.results import timed
 from many_models.steps.train import train_partitions
 from many_models.steps.verdict_review import tell_worst_verdicts

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
@@ -29,9 +30,10 @@ from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, Mode
 from many_models.core.shapes import shape_of
 from many_models.core.sharding import BrokenShard, Shard
 from many_models.core.use_case import AnyUseCase
+from many_models.steps.champions import mend_champions
 from many_models.steps.group import read_shards
 from many_models.steps.lost_groups import list_lost
-from many_models.steps.results import Results, Where
+from many_models.steps.results import Results, Where, write_dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,17 @@ def score_origin(
     """
     shards = read_shards(use_case, lake)
     with lake.scratch(use_case, "scoring") as scratch:
-        champions = by_partition(production.champions(use_case.name))
+        found = production.champions(use_case.name)
         ended = score_shards(
-            use_case, shards, champions, origin, scratch.uri, spark=spark, registry=production
+            *(use_case, shards, by_partition(found), origin, scratch.uri),
+            spark=spark,
+            registry=production,
         )
         scored = [shard for shard in ended if isinstance(shard, ScoredShard)]
         broken = [shard for shard in ended if isinstance(shard, BrokenShard)]
         lost = partial(_list_lost, use_case, origin, scored, broken, lake)
         rows = _write(use_case, origin, scored, lost, results)
+    mend_champions(use_case, found, production, results)
     sources = sum((Counter(shard.sources) for shard in scored), Counter(none=rows.lost))
     groups = sum(shard.groups for shard in shards)
     return ScoredOrigin(
@@ -150,7 +155,11 @@ def _write(
         batches = chain(stream_parquet(paths, schema), lost.to_batches())
         slices[name] = (pa.RecordBatchReader.from_batches(schema, batches), slice_of)
         count = len(lost)
-    return _Written(results.replace_all(slices)["predictions"], count)
+    written = results.replace_all(slices)
+    ahead = use_case.frequency.to_period(np.array([np.datetime64(origin, "us")]))
+    last = use_case.frequency.to_time(ahead + use_case.periods_ahead)[0].item()
+    write_dates(results, range(origin.year, last.year + 1))
+    return _Written(written["predictions"], count)
 
 
 def _list_lost(

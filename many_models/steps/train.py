@@ -119,9 +119,6 @@ def train_partitions(
             }
         )
         worst = show_worst(use_case, choose_worst(use_case, ledger), trained, ledgers)
-    if len(pooled_rows):
-        results.create_views("pooled", "trained_at")
-    results.create_views("ledger", "trained_at")
     done = TrainedPartitions(ledger, worst)
     raise_failed(_find_failed(partitions, manifest.shards, broken), done, len(names))
     return done

@@ -12,13 +12,12 @@ from pyspark.sql import SparkSession
 
 from many_models import settings
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.launch import Launcher
 from many_models.defs.pipeline import build_many_models_defs
 from many_models.defs.resources import build_champions, build_registry, build_resources
 from many_models.steps.promote import find_unqualified
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models.steps.status import read_status
 from many_models_tests.core.tabular.rows import make_flights, make_route
 from many_models_tests.defs.conftest import Shop, Statuses
@@ -59,7 +58,7 @@ def test_a_real_pipeline_trains_promotes_and_forecasts_every_group(
 
     report = Launcher(use_case, instance).run()
 
-    results = Results(ResultStore(f"sqlite:///{home}/results.db"), use_case)
+    results = open_results(f"sqlite:///{home}/results.db", use_case)
     production = build_registry(
         use_case,
         "production",
@@ -148,7 +147,7 @@ def test_a_real_pipeline_of_rows_trains_promotes_and_predicts_every_group(
 
     report = Launcher(use_case, instance).run()
 
-    results = Results(ResultStore(f"sqlite:///{home}/results.db"), use_case)
+    results = open_results(f"sqlite:///{home}/results.db", use_case)
     status = read_status(results, build_champions(use_case, os.environ))
     assert report.broken == []
     assert (status.groups, status.trained, status.skipped) == (4, 3, 1)

@@ -10,10 +10,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from many_models.core.forecast.use_case import UseCase
+from many_models.core.result_tables.fact_schemas import drift_schema
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.drift_review import PartitionDrift, show_recent
 from many_models.steps.measure_accuracy import measure_origin
-from many_models.steps.measure_drift import drift_schema, measure_drift
+from many_models.steps.measure_drift import measure_drift
 from many_models_tests.core.tabular.rows import make_flights, make_route
 from many_models_tests.fakes import make_series, make_use_case, noisy_weeks
 from many_models_tests.pipelines import Pipeline

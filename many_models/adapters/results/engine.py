@@ -21,6 +21,7 @@ import pyarrow as pa
 from adbc_driver_manager.dbapi import Connection, Cursor
 
 from many_models.core.errors import StoreError
+from many_models.core.result_tables.spec import Entry
 
 _MAX_NAME_BYTES = 63  # PostgreSQL cuts longer names silently
 
@@ -89,6 +90,14 @@ class Engine(ABC):
     @abstractmethod
     def create_view(self, cursor: Cursor, name: str, select: str) -> None:
         """Create the view, or put it in the place of the one that has its name."""
+
+    @abstractmethod
+    def comment(self, cursor: Cursor, entries: Sequence[Entry]) -> None:
+        """Say in the database what tables, views and columns mean, where it keeps comments."""
+
+    @abstractmethod
+    def begin_reading(self, cursor: Cursor) -> None:
+        """Begin a transaction that sees the database as it is now, to its end, and only reads."""
 
     @abstractmethod
     def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:

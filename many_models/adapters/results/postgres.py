@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from adbc_driver_manager.dbapi import Connection, Cursor
 
 from many_models.adapters.results.engine import Engine, numbered, quote
+from many_models.core.result_tables.spec import Entry
 
 
 class PostgresEngine(Engine):
@@ -81,8 +82,25 @@ class PostgresEngine(Engine):
             f"DROP VIEW {quote(name)}; CREATE VIEW {quote(name)} AS {select}; END {tag}"
         )
 
+    def comment(self, cursor: Cursor, entries: Sequence[Entry]) -> None:
+        kinds = {entry.table_name: (entry.kind, entry.grain) for entry in entries}
+        said = [
+            f"COMMENT ON {kind} {quote(name)} IS {_literal(grain)}"
+            for name, (kind, grain) in kinds.items()
+        ]
+        said += [
+            f"COMMENT ON COLUMN {quote(e.table_name)}.{quote(e.column_name)} "
+            f"IS {_literal(e.comment)}"
+            for e in entries
+        ]
+        # One statement: a few hundred would each take their way to the server and back.
+        tag = f"$comments_{uuid4().hex}$"
+        cursor.execute(f"DO {tag} BEGIN {'; '.join(said)}; END {tag}")
+
+    def begin_reading(self, cursor: Cursor) -> None:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
     def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:
-        cursor.execute("SET TRANSACTION READ ONLY")
         cursor.execute(numbered(parts, "$"), list(values))
         table = cursor.fetch_arrow_table()
         columns = [
@@ -92,6 +110,10 @@ class PostgresEngine(Engine):
             for column in table.columns
         ]
         return pa.table(columns, names=table.column_names)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _lock_number(table: str) -> int:

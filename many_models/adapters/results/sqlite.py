@@ -29,6 +29,7 @@ from adbc_driver_manager.dbapi import Connection, Cursor
 
 from many_models.adapters.results.columns import COLUMN_TYPES
 from many_models.adapters.results.engine import Engine, numbered, quote
+from many_models.core.result_tables.spec import Entry
 
 _WAIT_SECONDS = 600
 _AFFINITIES = {"int": "bigint", "real": "double precision"}
@@ -89,6 +90,14 @@ class SqliteEngine(Engine):
         cursor.execute(f"SELECT * FROM {quote(name)} LIMIT 0")
         cursor.fetchall()
 
+    def comment(self, cursor: Cursor, entries: Sequence[Entry]) -> None:
+        """Nothing: SQLite keeps no comments; the data dictionary has them."""
+
+    def begin_reading(self, cursor: Cursor) -> None:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT COUNT(*) FROM sqlite_master")  # only reading takes the snapshot
+        cursor.fetchall()
+
     def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:
         declared = self._declared_types(cursor, "NULL".join(parts))
         cursor.execute("PRAGMA query_only = 1")
@@ -96,12 +105,12 @@ class SqliteEngine(Engine):
         # differs (1,024 NULLs, then a number): read the result as a single batch. It reserves
         # memory for a whole batch, so the batch must be no larger than the result.
         statement, bound = numbered(parts, "?"), [_as_stored(value) for value in values]
-        cursor.execute("BEGIN")  # both statements see the same rows
         cursor.execute(f"SELECT COUNT(*) FROM ({statement}\n)", bound)
         rows = cursor.fetchall()[0][0]
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": max(rows, 1)})
         cursor.execute(statement, bound)
         table = cursor.fetch_arrow_table()
+        cursor.execute("PRAGMA query_only = 0")
         for i, sql_type in enumerate(declared):
             table = table.set_column(
                 i, table.column_names[i], _restored(table.column(i), COLUMN_TYPES.get(sql_type))
@@ -116,6 +125,7 @@ class SqliteEngine(Engine):
         except self.driver_errors:  # running the statement itself gives the better message
             return []
         declared = [row[0] for row in cursor.fetchall()]
+        cursor.execute("DROP VIEW temp.many_models_result")
         return [_AFFINITIES.get(sql_type, sql_type) for sql_type in declared]
 
 

@@ -4,31 +4,36 @@ Here: replacing a slice of a table in one transaction, reading, views; how Arrow
 rows. Not here: which tables there are and what they mean, and what differs between SQLite
 (`sqlite.py`) and PostgreSQL (`postgres.py`).
 
-A table grows by itself: its first rows create it, later rows may bring further columns, which are
-NULL in the rows before. Columns are bigint, double precision, text, boolean, date, timestamp and
-timestamp with time zone, the same in both databases. NaN becomes NULL.
+What a use case declares is made by `ensure`. A table that nobody has declared grows by itself: its
+first rows create it, with an index on what makes up their slice; later rows may bring further
+columns, which are NULL in the rows before. Columns are bigint, double precision, text, boolean,
+date, timestamp and timestamp with time zone, the same in both databases. NaN becomes NULL.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pyarrow as pa
-from adbc_driver_manager.dbapi import Cursor
+from adbc_driver_manager.dbapi import Connection, Cursor
 
 from many_models.adapters.results.columns import COLUMN_TYPES, new_columns, slice_values
 from many_models.adapters.results.engine import Engine, hide_password, quote
 from many_models.adapters.results.postgres import PostgresEngine
 from many_models.adapters.results.slice_rows import SliceRows
 from many_models.adapters.results.sqlite import SqliteEngine
+from many_models.adapters.results.store_shape import create_index, make_shape, write_config
 from many_models.core.errors import StoreError
+from many_models.core.result_tables.shared import USE_CASES
+from many_models.core.result_tables.spec import SLICE, Declaration
+
+SHAPE_LOCK = "many_models shape"
+"""What takes turns by this: making and upgrading tables and views."""
 
 # String literals, quoted names, comments and casts hide no parameter; group 1 is a parameter.
 _PARAMETER = re.compile(
@@ -38,11 +43,16 @@ _PARAMETER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Rows that take the place of those of `table` that match `where`; see `replace_slice`."""
+    """Rows that take the place of those of `table` that match `where`; see `replace_slice`.
+
+    `follow` are statements that run once the rows are in, by table that they write: `{slice}` in
+    them is the condition by which the rows are found in `table`.
+    """
 
     table: str
     rows: pa.Table | pa.RecordBatchReader
     where: Mapping[str, str | Sequence[str]]
+    follow: Sequence[tuple[str, Sequence[str]]] = ()
 
 
 class ResultStore:
@@ -88,8 +98,9 @@ class ResultStore:
         incoming = [self._open(one) for one in slices]
         tables = [one.table for one in slices]
         doing = f"replacing a slice of {' and '.join(map(repr, tables))}"
+        written = {*tables, *(table for one in slices for table, _ in one.follow)}
         try:
-            with self._engine.transaction(doing, *tables) as cursor:
+            with self._engine.transaction(doing, *written) as cursor:
                 for one, rows in zip(slices, incoming, strict=True):
                     self._replace(cursor, one, rows)
         except StoreError:
@@ -110,16 +121,17 @@ class ResultStore:
         return SliceRows(self._engine, one.table, one.rows, columns, wanted)
 
     def _replace(self, cursor: Cursor, one: Slice, rows: SliceRows) -> None:
-        conditions = [
+        condition = " AND ".join(
             self._engine.among(name, rows.columns[name], i)
             for i, name in enumerate(one.where, start=1)
-        ]
-        cursor.execute(
-            f"DELETE FROM {quote(one.table)} WHERE {' AND '.join(conditions)}",
-            self._engine.bound(list(rows.wanted.values())),
         )
+        bound = self._engine.bound(list(rows.wanted.values()))
+        cursor.execute(f"DELETE FROM {quote(one.table)} WHERE {condition}", bound)
         if rows.schema.names:
             cursor.adbc_ingest(one.table, rows.reader(), mode="append")
+        for _, statements in one.follow:
+            for statement in statements:
+                cursor.execute(statement.replace(SLICE, condition), bound)
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """The result of one SELECT; each `:name` in it is bound to `parameters[name]`.
@@ -128,62 +140,100 @@ class ResultStore:
         Columns taken from a table as they are have the same Arrow types from both databases. Of
         computed ones SQLite knows less: a boolean is an integer, `max(time)` is a text.
         """
-        parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
+        with self.snapshot() as snapshot:
+            return snapshot.query(sql, parameters)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Several queries that see the store as it is at the beginning, whatever is written since.
+
+        One connection and one transaction that reads: keep it short, and to one thread.
+        """
         with (
             self._engine.errors("a query"),
             closing(self._engine.connect()) as connection,
-            connection.cursor() as cursor,
         ):
-            return self._engine.read(cursor, parts, values)
+            with connection.cursor() as cursor:
+                self._engine.begin_reading(cursor)
+            yield Snapshot(self._engine, connection)
 
-    def has_table(self, table: str) -> bool:
-        """Whether there is a table, or a view, of this name."""
+    def ensure(self, declaration: Declaration) -> bool:
+        """Make the tables and views that a use case declares, unless they are; whether any was not.
+
+        Cheap where nothing has changed, and safe while other processes do the same: one makes them
+        and the others wait. Readers see the store as it was before or after.
+        """
+        if (found := self._read_state(declaration)) == (declaration.digest, declaration.config):
+            return False
+        name = declaration.use_case
+        with self._engine.transaction(f"making the tables of {name!r}", SHAPE_LOCK) as cursor:
+            if found is None or found[0] != declaration.digest:
+                make_shape(self._engine, cursor, declaration)
+            write_config(self._engine, cursor, declaration)
+        return True
+
+    def _read_state(self, declaration: Declaration) -> tuple[str, str] | None:
+        """Shape and config of the use case as the store has them."""
+        sql = f"SELECT shape, config FROM {USE_CASES} WHERE name = :name"
+        try:
+            rows = self.query(sql, {"name": declaration.use_case}).to_pylist()
+        except StoreError:  # nobody has made anything yet, or making it tells better what is wrong
+            return None
+        return (rows[0]["shape"], rows[0]["config"]) if rows else None
+
+    def columns(self, table: str) -> dict[str, str]:
+        """Name and SQL type of each column of a table or view; empty when there is none."""
         with (
             self._engine.errors(f"looking for table {table!r}"),
             closing(self._engine.connect()) as connection,
             connection.cursor() as cursor,
         ):
-            return bool(self._engine.columns(cursor, table))
-
-    def create_view(self, name: str, select_sql: str) -> None:
-        """Create the view, or replace it; readers see the old one or the new one."""
-        with self._engine.transaction(f"creating view {name!r}", name) as cursor:
-            self._engine.create_view(cursor, name, select_sql.strip().rstrip(";"))
-
-    def create_index(self, table: str, columns: Sequence[str]) -> None:
-        """Make an index on these columns of a table, in their order, unless it is there."""
-        with self._engine.transaction(f"creating an index of {table!r}", table) as cursor:
-            _create_index(cursor, table, columns)
+            return self._engine.columns(cursor, table)
 
     def _prepare(
         self, table: str, rows: pa.Table | pa.RecordBatchReader, where: Sequence[str]
     ) -> dict[str, str]:
-        """Make the table, its columns and the index on `where`; return its columns' SQL types."""
+        """Make the table and its columns, where they are missing; return its columns' types."""
+        untyped_allowed = isinstance(rows, pa.Table) and rows.num_rows == 0
+        columns = self.columns(table)
+        if columns and not new_columns(table, rows.schema, columns, untyped_allowed):
+            return _require_known(table, where, columns)
         with self._engine.transaction(f"preparing table {table!r}", table) as cursor:
             columns = self._engine.columns(cursor, table)
-            untyped_allowed = isinstance(rows, pa.Table) and rows.num_rows == 0
             new = new_columns(table, rows.schema, columns, untyped_allowed)
-            for name in where:
-                if (columns | new).get(name) not in COLUMN_TYPES:
-                    raise StoreError(
-                        f"Replacing a slice of {table!r}: `where` names column {name!r}, which is "
-                        f"missing or of a foreign type: name some of {columns | new}."
-                    )
+            _require_known(table, where, columns | new)
             definitions = [f"{quote(name)} {sql_type}" for name, sql_type in new.items()]
             if columns:
                 for definition in definitions:
                     cursor.execute(f"ALTER TABLE {quote(table)} ADD COLUMN {definition}")
             else:
                 cursor.execute(f"CREATE TABLE {quote(table)} ({', '.join(definitions)})")
-            _create_index(cursor, table, where)
+                create_index(cursor, table, where)
         return columns | new
 
 
-def _create_index(cursor: Cursor, table: str, columns: Sequence[str]) -> None:
-    digest = hashlib.sha256(json.dumps([table, *columns]).encode()).hexdigest()[:8]
-    index = quote(f"ix_{table[:12]}_{digest}")
-    keys = ", ".join(quote(name) for name in columns)
-    cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table)} ({keys})")
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The store as it was at one moment; see `ResultStore.snapshot`."""
+
+    _engine: Engine
+    _connection: Connection
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """As `ResultStore.query`."""
+        parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
+        with self._engine.errors("a query"), self._connection.cursor() as cursor:
+            return self._engine.read(cursor, parts, values)
+
+
+def _require_known(table: str, where: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    for name in where:
+        if columns.get(name) not in COLUMN_TYPES:
+            raise StoreError(
+                f"Replacing a slice of {table!r}: `where` names column {name!r}, which is "
+                f"missing or of a foreign type: name some of {columns}."
+            )
+    return dict(columns)
 
 
 def _open_engine(url: str) -> Engine:
