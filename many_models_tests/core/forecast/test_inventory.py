@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,15 @@ import pytest
 from scipy import stats
 
 from many_models.core.forecast.inventory import inventory_schema
+from many_models.core.forecast.inventory_rules import InventoryRules
+from many_models.core.forecast.pooled.model import PooledModel, make_pooled_model
+from many_models.core.forecast.pooled.stand_in import POOLED_KEY
 from many_models.core.forecast.scoring import score_shard
 from many_models.core.forecast.training import train_shard
 from many_models.core.forecast.use_case import UseCase
+from many_models.core.payload import dump_payload
 from many_models.core.scoring import Champion
+from many_models_tests.core.forecast.pooled import partitions as pooled_partition
 from many_models_tests.fakes import Columns, make_series, make_shard, make_use_case, noisy_weeks
 
 START, END = "2024-01-01", np.datetime64("2024-05-29")  # 150 days
@@ -38,8 +44,12 @@ def _series(*targets: float | None, days: str = "3", level: str = "0.95") -> Col
     """A group whose stock is 40 at the end, as of three days before."""
     count = len(targets)
     first = str(END - count + 1)
-    stock = [90.0] * (count - 4) + [40.0, None, None, None] if count > 4 else [None] * count
-    given = {"stock": stock, "ordered": [7.0] * count, "days": [days] * count}
+    stock: list[float | None] = [*[90.0] * count, 40.0, None, None, None]
+    given: dict[str, list[Any]] = {
+        "stock": stock[-count:],
+        "ordered": [7.0] * count,
+        "days": [days] * count,
+    }
     return make_series(USE_CASE, first, targets, **given, level=[level] * count)
 
 
@@ -163,3 +173,29 @@ def test_numbers_for_all_groups_need_no_column() -> None:
     assert (row["lead_time"], row["review_period"], row["service_level"]) == (0, 2, 0.9)
     assert row["reorder_point"] == row["demand_over_lead_time"] == 0
     assert row["order_up_to"] > row["demand_over_protection"] > 0
+
+
+def test_who_has_no_model_gets_levels_from_the_pooled_one() -> None:
+    use_case = pooled_partition.USE_CASE.model_copy(
+        update={"inventory": InventoryRules(lead_time=3, service_level=0.95)}
+    )
+    rows, fits = pooled_partition.rows_of(pooled_partition.GROUPS), pooled_partition.fits()
+    model = make_pooled_model(rows, fits, use_case, "p")
+    shard = make_shard(use_case, pooled_partition.GROUPS)
+
+    def score(model: PooledModel) -> list[dict[str, Any]]:
+        champions = {POOLED_KEY: Champion("m", 1, dump_payload(model)[0])}
+        scores = score_shard(shard, champions, use_case, partition="p", origin=pooled_partition.END)
+        assert scores.inventory is not None
+        found: list[dict[str, Any]] = scores.inventory.to_pylist()
+        return found
+
+    together = [row["safety_stock"] for row in score(replace(model, error_correlation=1.0))]
+    apart = [row["safety_stock"] for row in score(replace(model, error_correlation=0.0))]
+    found = score(model)
+    assert {row["source"] for row in found} == {"pooled"}
+    for row, least, most in zip(found, apart, together, strict=True):
+        assert least <= row["safety_stock"] <= most
+    assert np.median(np.array(together) / np.array(apart)) == pytest.approx(2, rel=0.05)
+    before = score(replace(model, error_correlation=np.nan))
+    assert {row["reason"] for row in before} == {"no_errors_known"}
