@@ -29,7 +29,7 @@ def _simulated(layout: int, table: str, simulation: DailySimulation) -> DemoTabl
 
 
 WAREHOUSES = SimulatedWarehouses(4, 60, days=500, start=date(2024, 1, 1))
-RESTAURANTS = SimulatedRestaurants(240, 8, days=745, planned=14, start=date(2024, 1, 1))
+RESTAURANTS = SimulatedRestaurants(500, 5, days=745, planned=14, start=date(2024, 1, 1))
 WELLS = SimulatedWells(160, 5, days=912, start=date(2022, 1, 1))
 
 DEMOS: Mapping[str, DemoTables] = {
