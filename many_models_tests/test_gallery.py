@@ -26,6 +26,7 @@ from many_models.core.simulation.warehouses import SimulatedWarehouses
 from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case
 from many_models.steps.ingest import TimeWindow, find_keys, ingest_windows
+from many_models.steps.status import read_status
 from many_models_tests.pipelines import Pipeline
 
 TINY: dict[str, tuple[str, DailySimulation]] = {  # the source's table, and what it holds
@@ -122,6 +123,9 @@ def test_every_product_of_every_warehouse_gets_its_safety_stock(run: Run) -> Non
         )
         position = row["on_hand"] + row["on_order"]
         assert row["order_quantity"] == pytest.approx(max(row["order_up_to"] - position, 0))
+    status = read_status(pipeline.results, pipeline.champions)
+    low = sum(row["order_quantity"] > 0 for row in rows)
+    assert (status.with_safety_stock, status.to_be_ordered) == (24, low)
     told = _rows(
         pipeline,
         "SELECT column_name, comment FROM many_models_columns "
