@@ -8,10 +8,11 @@ each group's truth is known. Beside them: how many groups are served five points
 Rivals have the same forecasts, in the same run:
 
 - ``sum of quantiles``: each day's upper bound, added up;
-- ``independent days``: the normal quantile, by the root of the sum of each day's variance;
+- ``independent days``: what they are above the forecast, squared, added up, and the root of it;
 - ``own errors, normal``: that of the group's errors over as many days in the backtest;
 - ``own errors, empirical``: their quantile;
-- ``many models``: what table ``inventory`` has; see ``core.forecast.lead_time_demand``.
+- ``many models``: what table ``inventory`` has; see ``core.forecast.lead_time_demand``. Below, the same
+  for groups that have no model of their own, with the forecasts of what stands in.
 """
 
 from __future__ import annotations
@@ -28,10 +29,15 @@ from scipy import stats
 
 from many_models.core.arrays import Floats
 from many_models.core.forecast.model import load_model
+from many_models.core.forecast.pooled.contender import fit_folds
+from many_models.core.forecast.pooled.model import make_pooled_model
+from many_models.core.forecast.pooled.sampling import sample_rows
+from many_models.core.forecast.pooled.stand_in import POOLED_KEY
 from many_models.core.forecast.scoring import score_shard
 from many_models.core.forecast.training import train_shard
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
+from many_models.core.payload import dump_payload
 from many_models.core.scoring import Champion, ShardScores
 from many_models.core.simulation.warehouses import SimulatedWarehouses
 from many_models.core.use_case_file import parse_use_case
@@ -82,16 +88,31 @@ class World:
         }
         return cls(use_case, simulation, rows, champions)
 
-    def score(self, protection: int, level: float) -> ShardScores:
+    def score(
+        self, protection: int, level: float, champions: Mapping[str, Champion]
+    ) -> ShardScores:
         rules = {"lead_time": protection - 1, "service_level": level}
         settings = self.use_case.model_dump(mode="json", by_alias=True) | {"inventory": rules}
         return score_shard(
             self.rows,
-            self.champions,
+            champions,
             UseCase.model_validate(settings),
             partition="",
             origin=np.datetime64(self.simulation.end) - 1,
         )
+
+    @cached_property
+    def stand_ins(self) -> dict[str, dict[str, Champion]]:
+        """Champions of a partition in which no group has one."""
+        use_case, through = self.use_case, np.datetime64(self.simulation.end) - 1
+        groups = self.simulation.groups
+        sampled = sample_rows(self.rows, use_case, trained_through=through, groups=groups)
+        origin = int(use_case.frequency.to_period(np.array([through]))[0])
+        fits = fit_folds(sampled, use_case, origin)
+        if fits is None:
+            raise ValueError("too few rows for a pooled model; give more products or days")
+        payload, _ = dump_payload(make_pooled_model(sampled, fits, use_case, ""))
+        return {"pooled model": {POOLED_KEY: Champion("", 1, payload)}, "baseline": {}}
 
     @cached_property
     def residuals(self) -> Floats:
@@ -107,12 +128,10 @@ class World:
 
 def set_levels(world: World, protection: int, level: float) -> dict[str, Floats]:
     """Order-up-to level (G) of each rival."""
-    scores = world.score(protection, level)
+    scores = world.score(protection, level, world.champions)
     names = ("prediction", UPPER[level])
     horizon = world.use_case.horizon
     forecast, upper = (scores.predictions[n].to_numpy().reshape(-1, horizon) for n in names)
-    if scores.inventory is None or scores.inventory["reason"].null_count < len(forecast):
-        raise ValueError("some group has no safety stock: the rivals would not do the same work")
     over = np.s_[:, :protection]
     demand = forecast[over].sum(axis=1)
     factor = stats.norm.ppf(level)
@@ -125,8 +144,20 @@ def set_levels(world: World, protection: int, level: float) -> dict[str, Floats]
         "independent days": demand + of_days,
         "own errors, normal": demand + factor * deviation,
         "own errors, empirical": demand + np.quantile(errors, level, axis=1, method="higher"),
-        "many models": scores.inventory["order_up_to"].to_numpy(),
+        "many models": _order_up_to(scores),
+        **{
+            f"  with the {name}": _order_up_to(world.score(protection, level, champions))
+            for name, champions in world.stand_ins.items()
+        },
     }
+
+
+def _order_up_to(scores: ShardScores) -> Floats:
+    inventory = scores.inventory
+    if inventory is None or inventory["reason"].null_count < len(inventory):
+        raise ValueError("some group has no safety stock: the rivals would not do the same work")
+    found: Floats = inventory["order_up_to"].to_numpy()
+    return found
 
 
 @dataclass(frozen=True)

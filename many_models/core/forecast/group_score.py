@@ -16,9 +16,7 @@ class GroupScore:
 
     ``problem`` says why it was not the model; ``forecast`` (1 + 2 L, H) is the
     prediction, and the bounds in the order of ``validation.bound_columns``.
-
-    Of the forecast's errors, for sums of it: ``residuals`` (F, H), forecast minus actual of a
-    backtest; where there are none, the ``correlation`` of errors of different steps.
+    ``residuals`` (F, H) are forecast minus actual of a backtest, where an inventory asks for them.
     """
 
     source: Literal["model", "pooled", "baseline", "none"]
@@ -27,4 +25,3 @@ class GroupScore:
     forecast: Floats | None
     champion: Champion | None = None
     residuals: Floats | None = None
-    correlation: float | None = None

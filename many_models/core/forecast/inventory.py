@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
 
 from many_models.core.arrays import Floats, Ints
 from many_models.core.failure import Problem
@@ -26,9 +24,8 @@ from many_models.core.forecast.inventory_rules import (
     InventoryRules,
     is_service_level,
 )
-from many_models.core.forecast.lead_time_demand import Errors, forecast_sums
+from many_models.core.forecast.lead_time_demand import forecast_sums
 from many_models.core.forecast.use_case import UseCase
-from many_models.core.forecast.validation import Validation
 
 NUMBERS = (
     "demand_over_lead_time",
@@ -148,13 +145,13 @@ def _find_levels(
     terms: _Terms, served: Sequence[GroupScore], use_case: UseCase, review_period: int
 ) -> dict[str, Floats]:
     """The ``NUMBERS`` of all groups, NaN where they are not known."""
-    errors = _errors_of(served, use_case.validation, use_case.horizon)
+    residuals = _residuals_of(served, use_case.horizon)
     forecast = _forecasts_of(served, use_case.horizon)
     forecast[list(terms.problems)] = np.nan
     lead = np.maximum(terms.lead_time, 0)
     service = np.where(np.isnan(terms.service_level), 0.95, terms.service_level)
-    over_lead = forecast_sums(forecast, errors, lead, service)
-    over_both = forecast_sums(forecast, errors, lead + review_period, service)
+    over_lead = forecast_sums(forecast, residuals, lead, service)
+    over_both = forecast_sums(forecast, residuals, lead + review_period, service)
     order_up_to = np.fmax(over_both.bound, over_lead.bound)
     found = (
         over_lead.demand,
@@ -184,14 +181,17 @@ def _find_problems(
     return problems
 
 
-_UNTOLD = "what served it does not tell how large its errors are: it was trained before the use "
-_UNTOLD += "case had an inventory, or without folds to judge by; train it again"
-_NO_ERRORS: dict[Literal["model", "pooled", "baseline"], Problem] = {
-    "model": Problem("no_errors_known", _UNTOLD),
-    "pooled": Problem("no_errors_known", _UNTOLD),
-    "baseline": Problem(
-        "no_errors_known", "it is too young for a backtest, and has no peers that have one"
+_YOUNG = Problem(
+    "no_errors_known", "it is too young for a backtest, and has no peers that have one"
+)
+_NO_ERRORS = {
+    "model": Problem(
+        "no_errors_known",
+        "its model does not tell how large its errors are: it was trained before the use case had "
+        "an inventory; train it again",
     ),
+    "pooled": _YOUNG,
+    "baseline": _YOUNG,
 }
 
 
@@ -222,25 +222,18 @@ def _last_known(dataset: Dataset, name: str, use_case: UseCase, origin: int) -> 
     return np.where(last >= 0, values[np.maximum(last, 0)], np.nan)
 
 
-def _errors_of(served: Sequence[GroupScore], rules: Validation, horizon: int) -> Errors:
-    """What is known of the errors of each group's forecast.
+def _residuals_of(served: Sequence[GroupScore], horizon: int) -> Floats:
+    """Residuals (G, F, H) of each group's forecast, NaN where there are none.
 
     A champion may have been judged on another number of folds than the use case has now.
     """
     told = [score.residuals for score in served]
     folds = max([1, *(len(found) for found in told if found is not None)])
     residuals = np.full((len(served), folds, horizon), np.nan)
-    spread = np.full((len(served), horizon), np.nan)
-    correlation = np.full(len(served), np.nan)
-    deviations = stats.norm.ppf((1 + rules.interval) / 2)  # of the main interval, half as wide
-    for group, (score, found) in enumerate(zip(served, told, strict=True)):
+    for group, found in enumerate(told):
         if found is not None:
             residuals[group, : len(found)] = found
-        elif score.correlation is not None and score.forecast is not None:
-            prediction, _, upper = score.forecast[:3]
-            spread[group] = (upper - prediction) / deviations
-            correlation[group] = score.correlation
-    return Errors(residuals, spread, correlation)
+    return residuals
 
 
 def _forecasts_of(served: Sequence[GroupScore], horizon: int) -> Floats:

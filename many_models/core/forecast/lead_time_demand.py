@@ -31,20 +31,6 @@ PEERS_COUNT_MAX = 64.0  # windows that peers can count for, however alike they a
 
 
 @dataclass(frozen=True)
-class Errors:
-    """What is known of the errors of ``G`` groups' forecasts, one way or the other.
-
-    ``residuals`` (G, F, H) are forecast minus actual in a backtest, NaN where there is none. Where
-    a group has not one, ``spread`` (G, H) is the standard deviation at each step, and
-    ``correlation`` (G) that of errors of different steps; NaN where this is not known either.
-    """
-
-    residuals: Floats
-    spread: Floats
-    correlation: Floats
-
-
-@dataclass(frozen=True)
 class SumForecast:
     """Sums over each group's span (G): ``demand`` forecast, ``deviation`` of its error, ``bound``.
 
@@ -57,26 +43,22 @@ class SumForecast:
     bound: Floats
 
 
-def forecast_sums(forecast: Floats, errors: Errors, spans: Ints, levels: Floats) -> SumForecast:
+def forecast_sums(forecast: Floats, residuals: Floats, spans: Ints, levels: Floats) -> SumForecast:
     """Demand of the first ``spans`` (G) periods of forecasts (G, H), 0 to H of them.
 
+    ``residuals`` (G, F, H) are forecast minus actual in a backtest, NaN where there is none;
     ``levels`` (G) are probabilities above a half and below one.
     """
     sums = np.cumsum(np.pad(forecast, [(0, 0), (1, 0)]), axis=1)
     demand = np.take_along_axis(sums, spans[:, None], axis=1)[:, 0]
-    windows = _sum_windows(errors.residuals, spans)
+    windows = _sum_windows(residuals, spans)
     sizes = _Sizes.of(windows, spans)
     peers = _Peers.of(sizes, demand)
     squares, count = peers.moderate(sizes.total.sum(axis=1), sizes.count.sum(axis=1), demand)
-    deviation = np.sqrt(squares)
-    told = _spread_of_sums(errors, spans)
-    unseen = (sizes.count.sum(axis=1) == 0) & ~np.isnan(told)
-    deviation = np.where(unseen, told, deviation)
-    factor = stats.t.ppf(levels, np.where(unseen, np.inf, np.maximum(count, 1.0)))
+    factor = stats.t.ppf(levels, np.maximum(count, 1.0))
     factor = np.fmax(factor, peers.quantiles(windows, sizes, demand, levels))
-    none = spans == 0
-    deviation = np.where(none, 0.0, deviation)
-    return SumForecast(demand, deviation, demand + np.where(none, 0.0, factor) * deviation)
+    deviation = np.where(spans == 0, 0.0, np.sqrt(squares))
+    return SumForecast(demand, deviation, demand + factor * deviation)
 
 
 def _sum_windows(residuals: Floats, spans: Ints) -> Floats:
@@ -166,13 +148,3 @@ class _Peers:
         place = np.ceil(np.round(share * len(ordered), 9)).astype(np.int64) - 1
         found: Floats = ordered[np.maximum(place, 0)]
         return found
-
-
-def _spread_of_sums(errors: Errors, spans: Ints) -> Floats:
-    """Standard deviation (G) of sums of errors that all correlate alike."""
-    within = np.arange(errors.spread.shape[1]) < spans[:, None]
-    spread = np.where(within, errors.spread, 0.0)
-    correlation = errors.correlation
-    independent, together = (spread**2).sum(axis=1), spread.sum(axis=1) ** 2
-    deviation: Floats = np.sqrt((1 - correlation) * independent + correlation * together)
-    return deviation

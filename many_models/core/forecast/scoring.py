@@ -199,14 +199,9 @@ class _Scorer:
         if isinstance(found, Problem):
             problem = Problem(problem.reason, f"{problem.error}; {found.error}")
         elif found is not None and np.isfinite(found[index, 0]).all():
-            return GroupScore(
-                "pooled",
-                POOLED,
-                problem,
-                found[index],
-                self.stand_in.champion,
-                correlation=self.stand_in.error_correlation,
-            )
+            errors = None if self.pooled_residuals is None else self.pooled_residuals[index]
+            by = self.stand_in.champion
+            return GroupScore("pooled", POOLED, problem, found[index], by, errors)
         if self.unseen[index]:
             return _unserved(problem)
         nothing = np.empty((self.use_case.horizon, 0))
@@ -224,6 +219,13 @@ class _Scorer:
     def pooled(self) -> Floats | Problem | None:
         """What the pooled model says of all groups (G, 1 + 2 L, H)."""
         return self.stand_in.forecast(self.dataset, self.groups, self.panel, self.features)
+
+    @cached_property
+    def pooled_residuals(self) -> Floats | None:
+        """Forecast minus actual (G, F, H) of the pooled model, for safety stock."""
+        if self.use_case.inventory is None:
+            return None
+        return self.stand_in.residuals(self.dataset, self.groups, self.panel, self.features)
 
     def _serve_model(self, index: int, champion: Champion) -> GroupScore:
         model = load_champion(champion, self.dataset.keys[self.groups[index]], self.use_case)

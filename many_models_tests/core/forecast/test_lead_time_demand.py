@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from many_models.core.arrays import Floats, Ints
-from many_models.core.forecast.lead_time_demand import Errors, SumForecast, forecast_sums
+from many_models.core.forecast.lead_time_demand import SumForecast, forecast_sums
 
 GROUPS, FOLDS, HORIZON = 60, 4, 20
 MEAN, NOISE, MISSED = 10.0, 2.0, 1.5
@@ -17,23 +17,13 @@ def _errors(draw: np.random.Generator, groups: int = GROUPS, missed: float = MIS
     return NOISE * draw.normal(size=(groups, FOLDS, HORIZON)) + level
 
 
-def _known(residuals: Floats) -> Errors:
-    groups = len(residuals)
-    return Errors(residuals, np.full((groups, HORIZON), np.nan), np.full(groups, np.nan))
-
-
-def _told(spread: float, correlation: float, groups: int = GROUPS) -> Errors:
-    nothing = np.full((groups, 1, HORIZON), np.nan)
-    return Errors(nothing, np.full((groups, HORIZON), spread), np.full(groups, correlation))
-
-
 def _sums(
-    errors: Errors, span: int | Ints, level: float | Floats, mean: float | Floats = MEAN
+    residuals: Floats, span: int | Ints, level: float | Floats, mean: float | Floats = MEAN
 ) -> SumForecast:
-    groups = len(errors.residuals)
+    groups = len(residuals)
     forecast = np.broadcast_to(np.asarray(mean, dtype=float).reshape(-1, 1), (groups, HORIZON))
     spans = np.broadcast_to(np.asarray(span), groups)
-    return forecast_sums(forecast, errors, spans, np.broadcast_to(np.asarray(level), groups))
+    return forecast_sums(forecast, residuals, spans, np.broadcast_to(np.asarray(level), groups))
 
 
 @pytest.fixture
@@ -47,7 +37,7 @@ def test_demand_stays_within_the_bound_as_often_as_asked_for(
     draw: np.random.Generator, level: float, missed: float
 ) -> None:
     groups, span = 3_000, 8
-    found = _sums(_known(_errors(draw, groups, missed)), span, level)
+    found = _sums(_errors(draw, groups, missed), span, level)
     to_come = -_errors(draw, groups, missed)[:, 0, :span].sum(axis=1)
     held = int((found.demand + to_come <= found.bound).sum())
     # The bound is estimated from four folds, and errs itself: two points more than chance alone.
@@ -56,7 +46,7 @@ def test_demand_stays_within_the_bound_as_often_as_asked_for(
 
 
 def test_a_level_that_is_missed_is_missed_every_day(draw: np.random.Generator) -> None:
-    found = _sums(_known(_errors(draw, 500)), 8, 0.95)
+    found = _sums(_errors(draw, 500), 8, 0.95)
     independent = NOISE * np.sqrt(8)
     assert np.median(found.deviation) == pytest.approx(
         np.sqrt(independent**2 + (8 * MISSED) ** 2), rel=0.1
@@ -64,7 +54,7 @@ def test_a_level_that_is_missed_is_missed_every_day(draw: np.random.Generator) -
 
 
 def test_more_service_and_a_longer_wait_take_more_stock(draw: np.random.Generator) -> None:
-    errors = _known(_errors(draw))
+    errors = _errors(draw)
     by_level = [_sums(errors, 5, level).bound for level in (0.6, 0.8, 0.9, 0.95, 0.99)]
     by_span = [_sums(errors, span, 0.95).bound for span in range(HORIZON)]
     assert (np.diff(by_level, axis=0) >= 0).all()
@@ -72,7 +62,7 @@ def test_more_service_and_a_longer_wait_take_more_stock(draw: np.random.Generato
 
 
 def test_each_group_has_its_own_span_and_level(draw: np.random.Generator) -> None:
-    errors = _known(_errors(draw))
+    errors = _errors(draw)
     spans, levels = np.tile([2, 9], 30), np.tile([0.9, 0.9, 0.98], 20)
     mixed = _sums(errors, spans, levels)
     assert (mixed.demand == MEAN * spans).all()
@@ -83,26 +73,26 @@ def test_each_group_has_its_own_span_and_level(draw: np.random.Generator) -> Non
 
 def test_in_other_units_it_is_the_same_stock(draw: np.random.Generator) -> None:
     residuals, means = _errors(draw), 5 + 10 * draw.random(GROUPS)
-    pieces = _sums(_known(residuals), 6, 0.95, means)
-    dozens = _sums(_known(residuals / 12), 6, 0.95, means / 12)
+    pieces = _sums(residuals, 6, 0.95, means)
+    dozens = _sums(residuals / 12, 6, 0.95, means / 12)
     np.testing.assert_allclose(dozens.bound * 12, pieces.bound)
     np.testing.assert_allclose(dozens.deviation * 12, pieces.deviation)
 
 
 def test_the_order_of_the_groups_does_not_matter(draw: np.random.Generator) -> None:
     residuals, order = _errors(draw), draw.permutation(GROUPS)
-    whole = _sums(_known(residuals), 6, 0.95).bound
-    np.testing.assert_allclose(_sums(_known(residuals[order]), 6, 0.95).bound, whole[order])
+    whole = _sums(residuals, 6, 0.95).bound
+    np.testing.assert_allclose(_sums(residuals[order], 6, 0.95).bound, whole[order])
 
 
 def test_peers_say_the_less_the_less_they_resemble_each_other(draw: np.random.Generator) -> None:
     residuals = _errors(draw, missed=0)
     residuals[0] *= 3
-    own = _sums(_known(residuals[:1]), 5, 0.9).deviation[0]
+    own = _sums(residuals[:1], 5, 0.9).deviation[0]
 
     def moderated(sizes: Floats) -> float:
         others = residuals[1:] * sizes[:, None, None]
-        errors = _known(np.concatenate([residuals[:1], others]))
+        errors = np.concatenate([residuals[:1], others])
         return float(_sums(errors, 5, 0.9).deviation[0] / own)
 
     alike, unlike = np.ones(GROUPS - 1), np.exp(2 * draw.normal(size=GROUPS - 1))
@@ -111,7 +101,7 @@ def test_peers_say_the_less_the_less_they_resemble_each_other(draw: np.random.Ge
 
 def test_a_group_alone_is_judged_by_its_own_errors(draw: np.random.Generator) -> None:
     residuals = _errors(draw)[:1]
-    found = _sums(_known(residuals), 1, 0.9)
+    found = _sums(residuals, 1, 0.9)
     assert found.deviation[0] == pytest.approx(np.sqrt((residuals**2).mean()))
     assert found.bound[0] > found.demand[0]
 
@@ -119,9 +109,9 @@ def test_a_group_alone_is_judged_by_its_own_errors(draw: np.random.Generator) ->
 def test_periods_without_an_actual_are_left_out(draw: np.random.Generator) -> None:
     residuals = _errors(draw)
     residuals[:, :, 3] = np.nan
-    assert np.isfinite(_sums(_known(residuals), 4, 0.95).bound).all()
+    assert np.isfinite(_sums(residuals, 4, 0.95).bound).all()
     residuals[:, :, ::3] = np.nan
-    assert np.isnan(_sums(_known(residuals), 4, 0.95).bound).all()
+    assert np.isnan(_sums(residuals, 4, 0.95).bound).all()
 
 
 def test_who_is_too_young_for_a_backtest_has_what_is_usual_among_peers(
@@ -129,19 +119,11 @@ def test_who_is_too_young_for_a_backtest_has_what_is_usual_among_peers(
 ) -> None:
     residuals = _errors(draw)
     residuals[0] = np.nan
-    found = _sums(_known(residuals), 5, 0.95)
+    found = _sums(residuals, 5, 0.95)
     assert found.deviation[0] == pytest.approx(np.median(found.deviation[1:]), rel=0.25)
-    assert np.isnan(_sums(_known(residuals[:1]), 5, 0.95).bound).all()
-
-
-@pytest.mark.parametrize(("correlation", "days"), [(0.0, 3.0), (1.0, 9.0)])
-def test_errors_that_are_told_add_up_by_their_correlation(correlation: float, days: float) -> None:
-    found = _sums(_told(2.0, correlation), 9, 0.95)
-    assert found.deviation == pytest.approx(2.0 * days)
-    assert found.bound == pytest.approx(9 * MEAN + stats.norm.ppf(0.95) * 2.0 * days)
-    assert np.isnan(_sums(_told(2.0, np.nan), 9, 0.95).bound).all()
+    assert np.isnan(_sums(residuals[:1], 5, 0.95).bound).all()
 
 
 def test_nothing_is_sold_in_no_time(draw: np.random.Generator) -> None:
-    found = _sums(_known(_errors(draw)), 0, 0.95)
+    found = _sums(_errors(draw), 0, 0.95)
     assert not found.demand.any() and not found.bound.any() and not found.deviation.any()

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.core.arrays import Flags, Floats, Ints
+from many_models.core.arrays import Floats, Ints
 from many_models.core.forecast.intervals import calibrate
 from many_models.core.forecast.pooled.contender import PooledFits
 from many_models.core.forecast.pooled.fit import PooledFit, read_rows, scale_rows
@@ -23,13 +23,11 @@ class Calibration:
 
     Of groups seen for less than the window that their level is taken over, and of the others; NaN
     where no fold has any. ``coverage`` is the share of a fold's rows that is inside of what the
-    others give, at the main level; NaN where there are no others. ``correlation`` is that of errors
-    of one group in one fold, since a level that is missed is missed for long; NaN likewise.
+    others give, at the main level; NaN where there are no others.
     """
 
     halfwidths: Floats
     coverage: float
-    correlation: float
 
 
 def calibrate_folds(rows: pa.Table, fits: PooledFits, use_case: UseCase) -> Calibration:
@@ -43,21 +41,13 @@ def calibrate_folds(rows: pa.Table, fits: PooledFits, use_case: UseCase) -> Cali
         inside.append((np.abs(fold.errors) <= widths)[~np.isnan(widths)])
     judged = np.concatenate([np.empty(0), *inside])
     coverage = float(judged.mean()) if len(judged) else np.nan
-    return Calibration(_halfwidths(folds, use_case), coverage, _correlation(folds))
+    return Calibration(_halfwidths(folds, use_case), coverage)
 
 
 @dataclass(frozen=True)
 class _Errors:
-    """Errors (N,) in units of the level, steps ahead, and 1 for groups that are not young.
+    """Errors (N,) in units of the level, steps ahead, and 1 for groups that are not young."""
 
-    ``groups`` (N,) tells whose they are, ``cells`` (N,) of which group and period, by numbers from
-    zero: a period may have been drawn several times. Those that are ``ahead`` (N,) of the fold saw
-    nothing of its horizon.
-    """
-
-    groups: Ints
-    cells: Ints
-    ahead: Flags
     errors: Floats
     steps: Ints
     grown_up: Ints
@@ -69,42 +59,14 @@ def _errors(table: pa.Table, fit: PooledFit, window: int, use_case: UseCase) -> 
     later = table.filter(pc.and_(pc.greater(period, fit.origin), pc.less_equal(period, last)))
     if not len(later):
         nothing = np.empty(0, dtype=np.int64)
-        return _Errors(nothing, nothing, nothing > 0, np.empty(0), nothing, nothing)
+        return _Errors(np.empty(0), nothing, nothing)
     rows, target = read_rows(later)
     matrix, scale = scale_rows(rows, *fit.usual.look_up(later, category_columns(use_case)))
     forecast = fit.trees.predict_rows(matrix) * scale
     if use_case.prediction_floor is not None:
         forecast = np.maximum(forecast, use_case.prediction_floor)
-    groups = np.unique(later["group"].to_numpy(), return_inverse=True)[1]
-    place = later["period"].to_numpy() - fit.origin
-    steps = rows.plain[:, 0].astype(np.int64)
-    return _Errors(
-        groups=groups,
-        cells=groups * use_case.horizon + place - 1,
-        ahead=steps >= place,
-        errors=(forecast - target) / scale,
-        steps=steps,
-        grown_up=(rows.seen >= window).astype(np.int64),
-    )
-
-
-def _correlation(folds: Sequence[_Errors]) -> float:
-    """Correlation of a group's errors in two periods after one origin, from 0 to 1.
-
-    The mean product of two by the mean square. The products of all pairs are the square of their
-    sum, without those within one period.
-    """
-    products = pairs = squares = rows = 0.0
-    for fold in folds:
-        errors = fold.errors[fold.ahead]
-        for of, sign in ((fold.groups[fold.ahead], 1.0), (fold.cells[fold.ahead], -1.0)):
-            products += sign * float((np.bincount(of, errors) ** 2).sum())
-            pairs += sign * float((np.bincount(of) ** 2).sum())
-        squares += float((errors**2).sum())
-        rows += len(errors)
-    if not pairs or not squares:
-        return np.nan
-    return float(np.clip(products / pairs / (squares / rows), 0.0, 1.0))
+    grown_up = (rows.seen >= window).astype(np.int64)
+    return _Errors((forecast - target) / scale, rows.plain[:, 0].astype(np.int64), grown_up)
 
 
 def _halfwidths(folds: Sequence[_Errors], use_case: UseCase) -> Floats:
