@@ -11,8 +11,8 @@ Rivals have the same forecasts, in the same run:
 - ``independent days``: what they are above the forecast, squared, added up, and the root of it;
 - ``own errors, normal``: that of the group's errors over as many days in the backtest;
 - ``own errors, empirical``: their quantile;
-- ``many models``: what table ``inventory`` has; see ``core.forecast.lead_time_demand``. Below, the same
-  for groups that have no model of their own, with the forecasts of what stands in.
+- ``many models``: what table ``inventory`` has; see ``core.forecast.lead_time_demand``. Below it,
+  the same for groups that have no model of their own, with the forecasts of what stands in.
 """
 
 from __future__ import annotations
