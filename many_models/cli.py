@@ -24,6 +24,7 @@ from many_models.cli_new import new
 from many_models.cli_retraining import retraining
 from many_models.cli_run import run, status
 from many_models.cli_serve import serve
+from many_models.cli_store import store
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
 from many_models.core.use_case import AnyUseCase
@@ -51,7 +52,7 @@ def main() -> None:
 
 for command in (
     *(new, run, demo, simulate, status, models, history, explain, rollback),
-    *(retraining, gc, mlflow, serve),
+    *(retraining, gc, mlflow, serve, store),
 ):
     main.add_command(command)
 

@@ -55,6 +55,7 @@ class Engine(ABC):
         OSError,
     )
     remedy: ClassVar[str]
+    dialect: ClassVar[str]
 
     def __init__(self, url: str) -> None:
         self.url = hide_password(url)
@@ -74,6 +75,14 @@ class Engine(ABC):
     @abstractmethod
     def columns(self, cursor: Cursor, table: str) -> dict[str, str]:
         """Name and SQL type of each column of a table or view; empty when there is none."""
+
+    @abstractmethod
+    def tables(self, cursor: Cursor) -> list[str]:
+        """Names of all tables."""
+
+    @abstractmethod
+    def indexes(self, cursor: Cursor, table: str) -> list[str]:
+        """Names of the indexes of a table."""
 
     @abstractmethod
     def stored(self, array: pa.Array[Any]) -> pa.Array[Any]:

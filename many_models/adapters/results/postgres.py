@@ -24,16 +24,18 @@ from many_models.core.result_tables.spec import Entry
 class PostgresEngine(Engine):
     """PostgreSQL: real column types; writers of one table take turns by an advisory lock."""
 
+    dialect = "postgresql"
     remedy = (
         "Check that the server runs and takes connections at this address, that user and password "
         "are right, and that the user may create and write tables."
     )
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
         super().__init__(url)
-        timeout = "" if "connect_timeout=" in url else "connect_timeout=10"
+        added = [] if "connect_timeout=" in url else ["connect_timeout=10"]
+        added += ["options=-c%20default_transaction_read_only%3Don"] if read_only else []
         self._uri = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-        self._uri += (("&" if "?" in url else "?") + timeout) if timeout else ""
+        self._uri += (("&" if "?" in url else "?") + "&".join(added)) if added else ""
 
     def connect(self) -> Connection:
         connection: Connection = adbc_driver_postgresql.dbapi.connect(self._uri)
@@ -61,6 +63,20 @@ class PostgresEngine(Engine):
             [table],
         )
         return dict(cursor.fetchall())
+
+    def tables(self, cursor: Cursor) -> list[str]:
+        cursor.execute(
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+    def indexes(self, cursor: Cursor, table: str) -> list[str]:
+        cursor.execute(
+            "SELECT indexname::text FROM pg_indexes "
+            "WHERE schemaname = current_schema() AND tablename = $1",
+            [table],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
     def stored(self, array: pa.Array[Any]) -> pa.Array[Any]:
         return array

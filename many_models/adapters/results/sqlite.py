@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.parse
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from adbc_driver_manager.dbapi import Connection, Cursor
 
 from many_models.adapters.results.columns import COLUMN_TYPES
 from many_models.adapters.results.engine import Engine, numbered, quote
+from many_models.core.errors import StoreError
 from many_models.core.result_tables.spec import Entry
 
 _WAIT_SECONDS = 600
@@ -38,18 +40,26 @@ _AFFINITIES = {"int": "bigint", "real": "double precision"}
 class SqliteEngine(Engine):
     """SQLite in WAL mode: readers see the last commit while one writer at a time works."""
 
+    dialect = "sqlite"
     remedy = (
         "Check that the file lies on a local disk with room, that you may write to it and to its "
         "folder, and that no other program keeps it locked."
     )
 
-    def __init__(self, url: str, path: Path) -> None:
+    def __init__(self, url: str, path: Path, *, read_only: bool = False) -> None:
         super().__init__(url)
         self._path = path
+        self._read_only = read_only
 
     def connect(self) -> Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = adbc_driver_sqlite.dbapi.connect(str(self._path), autocommit=True)
+        place = str(self._path)
+        if self._read_only:
+            if not self._path.exists():
+                raise StoreError(f"there is no result store at {place}: run a use case first")
+            place = f"file:{urllib.parse.quote(place)}?mode=ro"
+        else:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = adbc_driver_sqlite.dbapi.connect(place, autocommit=True)
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}")
         return connection
@@ -66,6 +76,16 @@ class SqliteEngine(Engine):
     def columns(self, cursor: Cursor, table: str) -> dict[str, str]:
         cursor.execute("SELECT name, lower(type) FROM pragma_table_info(?1)", [table])
         return dict(cursor.fetchall())
+
+    def tables(self, cursor: Cursor) -> list[str]:
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        return [row[0] for row in cursor.fetchall()]
+
+    def indexes(self, cursor: Cursor, table: str) -> list[str]:
+        cursor.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?1", [table]
+        )
+        return [row[0] for row in cursor.fetchall()]
 
     def stored(self, array: pa.Array[Any]) -> pa.Array[Any]:
         if pa.types.is_date(array.type):

@@ -20,25 +20,23 @@ from pathlib import Path
 from uuid import uuid4
 
 import pyarrow as pa
-from adbc_driver_manager.dbapi import Connection, Cursor
+from adbc_driver_manager.dbapi import Cursor
 
 from many_models.adapters.results.columns import COLUMN_TYPES, new_columns, slice_values
 from many_models.adapters.results.engine import Engine, hide_password, quote
 from many_models.adapters.results.postgres import PostgresEngine
+from many_models.adapters.results.reader_role import grant_statements
 from many_models.adapters.results.slice_rows import SliceRows
+from many_models.adapters.results.snapshot import Snapshot
 from many_models.adapters.results.sqlite import SqliteEngine
 from many_models.adapters.results.store_shape import create_index, make_shape, write_config
+from many_models.adapters.results.upgrade import HEAD, read_revision, upgrade
 from many_models.core.errors import StoreError
-from many_models.core.result_tables.shared import USE_CASES
+from many_models.core.result_tables.shared import MIGRATIONS, USE_CASES
 from many_models.core.result_tables.spec import SLICE, Declaration
 
 SHAPE_LOCK = "many_models shape"
 """What takes turns by this: making and upgrading tables and views."""
-
-# String literals, quoted names, comments and casts hide no parameter; group 1 is a parameter.
-_PARAMETER = re.compile(
-    r"""'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|::|(?<![\w\])]):([A-Za-z_]\w*)""", re.DOTALL
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,17 @@ class ResultStore:
     as in SQLAlchemy) or a PostgreSQL database (`postgresql://user:password@host/database`).
 
     Safe to share among threads and processes: each call opens and closes its own connection.
-    Whatever the database refuses is a StoreError with the URL (its password hidden) and a remedy.
+    With `read_only` nothing is written, and no SQLite file is made. Whatever the database refuses
+    is a StoreError with the URL (its password hidden) and a remedy.
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = _open_engine(url)
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        self._engine = _open_engine(url, read_only=read_only)
+
+    @property
+    def url(self) -> str:
+        """Where it is, without the password."""
+        return self._engine.url
 
     def check(self) -> None:
         """Raise StoreError unless the database can be reached and written; leaves nothing there."""
@@ -134,12 +138,7 @@ class ResultStore:
                 cursor.execute(statement.replace(SLICE, condition), bound)
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-        """The result of one SELECT; each `:name` in it is bound to `parameters[name]`.
-
-        Give a parameter the type of its column (a `date` for date, a `datetime` for timestamp).
-        Columns taken from a table as they are have the same Arrow types from both databases. Of
-        computed ones SQLite knows less: a boolean is an integer, `max(time)` is a text.
-        """
+        """The result of one SELECT; as `Snapshot.query`."""
         with self.snapshot() as snapshot:
             return snapshot.query(sql, parameters)
 
@@ -163,23 +162,61 @@ class ResultStore:
         Cheap where nothing has changed, and safe while other processes do the same: one makes them
         and the others wait. Readers see the store as it was before or after.
         """
-        if (found := self._read_state(declaration)) == (declaration.digest, declaration.config):
+        found = self._read_state(declaration)
+        if found == (declaration.digest, declaration.config, HEAD):
             return False
         name = declaration.use_case
         with self._engine.transaction(f"making the tables of {name!r}", SHAPE_LOCK) as cursor:
-            if found is None or found[0] != declaration.digest:
+            upgraded = upgrade(self._engine, cursor)
+            if upgraded or found is None or found[0] != declaration.digest:
                 make_shape(self._engine, cursor, declaration)
             write_config(self._engine, cursor, declaration)
         return True
 
-    def _read_state(self, declaration: Declaration) -> tuple[str, str] | None:
-        """Shape and config of the use case as the store has them."""
-        sql = f"SELECT shape, config FROM {USE_CASES} WHERE name = :name"
+    def upgrade(self) -> list[str]:
+        """Bring the store to this code's version, all or nothing; the revisions that ran.
+
+        `ensure` does so as well. Raises StoreError where the store is newer than this code.
+        """
+        with self._engine.transaction("upgrading the store", SHAPE_LOCK) as cursor:
+            return upgrade(self._engine, cursor)
+
+    def grant_reading(self, role: str, *, carry_out: bool = True) -> list[str]:
+        """Let a role of PostgreSQL read all results, and those made later; the statements.
+
+        Raises StoreError where there are no roles: a SQLite file is opened read-only instead.
+        """
+        if not isinstance(self._engine, PostgresEngine):
+            raise StoreError(
+                f"{self.url}: a SQLite file has no roles; let readers open it read-only, as "
+                "file:results.db?mode=ro, or take their right to write the file"
+            )
+        with self._engine.transaction(f"granting {role!r} to read", SHAPE_LOCK) as cursor:
+            statements = grant_statements(self._engine, cursor, role)
+            for statement in statements if carry_out else ():
+                cursor.execute(statement)
+        return statements
+
+    def revision(self) -> str | None:
+        """The store's version; None of one that was never upgraded."""
+        with (
+            self._engine.errors("reading the store's version"),
+            closing(self._engine.connect()) as connection,
+            connection.cursor() as cursor,
+        ):
+            return read_revision(self._engine, cursor)
+
+    def _read_state(self, declaration: Declaration) -> tuple[str, str, str] | None:
+        """Shape and config of the use case as the store has them, and the store's version."""
+        sql = (
+            f"SELECT shape, config, (SELECT version_num FROM {MIGRATIONS}) AS revision "
+            f"FROM {USE_CASES} WHERE name = :name"
+        )
         try:
             rows = self.query(sql, {"name": declaration.use_case}).to_pylist()
         except StoreError:  # nobody has made anything yet, or making it tells better what is wrong
             return None
-        return (rows[0]["shape"], rows[0]["config"]) if rows else None
+        return (rows[0]["shape"], rows[0]["config"], rows[0]["revision"]) if rows else None
 
     def columns(self, table: str) -> dict[str, str]:
         """Name and SQL type of each column of a table or view; empty when there is none."""
@@ -212,20 +249,6 @@ class ResultStore:
         return columns | new
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The store as it was at one moment; see `ResultStore.snapshot`."""
-
-    _engine: Engine
-    _connection: Connection
-
-    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-        """As `ResultStore.query`."""
-        parts, values = _split_at_parameters(sql.strip().rstrip(";"), parameters or {})
-        with self._engine.errors("a query"), self._connection.cursor() as cursor:
-            return self._engine.read(cursor, parts, values)
-
-
 def _require_known(table: str, where: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
     for name in where:
         if columns.get(name) not in COLUMN_TYPES:
@@ -236,32 +259,13 @@ def _require_known(table: str, where: Sequence[str], columns: Mapping[str, str])
     return dict(columns)
 
 
-def _open_engine(url: str) -> Engine:
+def _open_engine(url: str, *, read_only: bool) -> Engine:
     if re.match(r"postgres(ql)?(\+\w+)?://", url):
-        return PostgresEngine(url)
+        return PostgresEngine(url, read_only=read_only)
     path = url.removeprefix("sqlite:///")
     if path == url or path in ("", ":memory:"):
         raise StoreError(
             f"Result store {hide_password(url)!r}: give sqlite:////absolute/path.db, "
             "sqlite:///relative/path.db or postgresql://user:password@host/database."
         )
-    return SqliteEngine(url, Path(path).absolute())
-
-
-def _split_at_parameters(
-    sql: str, parameters: Mapping[str, object]
-) -> tuple[list[str], list[object]]:
-    """The statement cut at each `:name`, and the values that stand there."""
-    parts, values, end = [], [], 0
-    for match in _PARAMETER.finditer(sql):
-        name = match.group(1)
-        if name is None:
-            continue
-        if name not in parameters:
-            raise StoreError(
-                f"The query has :{name}, but its parameters are {sorted(parameters)}: add {name!r}."
-            )
-        parts.append(sql[end : match.start()])
-        values.append(parameters[name])
-        end = match.end()
-    return [*parts, sql[end:]], values
+    return SqliteEngine(url, Path(path).absolute(), read_only=read_only)

@@ -1,8 +1,8 @@
 """Making what a use case declares: tables, missing columns, indexes, views and what they mean.
 
-All in the caller's transaction. What locks readers out in PostgreSQL, if only for a moment (new
-columns, views), comes last, after all that takes long. Rows that others hold are never touched but
-where a table that follows from others is new: then it is filled from them.
+All in the caller's transaction. In PostgreSQL readers wait for whoever adds a column to their
+table, drops an index of it or replaces their view, until the transaction ends: so that comes after
+what takes long, but for filling tables that follow from others.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from adbc_driver_manager.dbapi import Cursor
 from many_models.adapters.results.columns import fits
 from many_models.adapters.results.engine import Engine, quote
 from many_models.core.errors import StoreError
-from many_models.core.result_tables.shared import COLUMNS, SHARED_TABLES, USE_CASES
+from many_models.core.result_tables.shared import COLUMNS, MIGRATIONS, SHARED_TABLES, USE_CASES
 from many_models.core.result_tables.spec import SLICE, Declaration, Entry, Table
 
 _EVERYTHING = "1 = 1"
+_OURS = "ix_"  # what the names of our indexes begin with
 
 Held = dict[str, Mapping[str, str]]
 """Columns of tables by name, with their SQL types; none of a table that is not there."""
@@ -30,7 +31,7 @@ Held = dict[str, Mapping[str, str]]
 
 def make_shape(engine: Engine, cursor: Cursor, declaration: Declaration) -> None:
     """Make what is missing of a use case's tables and views, and write down what they mean."""
-    named = {table.suffix: table for table in SHARED_TABLES}
+    named = {table.suffix: table for table in SHARED_TABLES if table.suffix != MIGRATIONS}
     named |= {declaration.name(table.suffix): table for table in declaration.tables}
     held: Held = {name: engine.columns(cursor, name) for name in named}
     for name, table in named.items():
@@ -38,12 +39,14 @@ def make_shape(engine: Engine, cursor: Cursor, declaration: Declaration) -> None
         if not held[name]:
             columns = ", ".join(f"{quote(c.name)} {c.sql_type}" for c in table.columns)
             cursor.execute(f"CREATE TABLE {quote(name)} ({columns})")
+    for name, table in named.items():
+        _index(cursor, name, table, held[name])
     grown = {name for name, table in named.items() if _lacks(table, held[name])}
-    if any(held[name] for name in grown):  # an index is made in the time that adding columns waits
-        _add_columns(cursor, named, held)
+    _add_columns(cursor, named, held)
     _fill(cursor, declaration, grown)
     for name, table in named.items():
-        _index(cursor, name, table)
+        _index(cursor, name, table, dict.fromkeys(table.schema.names, ""))
+        _drop_indexes(engine, cursor, name, table)
     for view in declaration.views:
         engine.create_view(cursor, declaration.name(view.suffix), view.select)
     _describe(engine, cursor, declaration)
@@ -74,7 +77,7 @@ def create_index(
 
 def index_name(table: str, columns: Sequence[str]) -> str:
     digest = hashlib.sha256(json.dumps([table, *columns]).encode()).hexdigest()[:8]
-    return f"ix_{table[:12]}_{digest}"
+    return f"{_OURS}{table[:12]}_{digest}"
 
 
 def _require_types(name: str, table: Table, held: Mapping[str, str]) -> None:
@@ -109,11 +112,21 @@ def _fill(cursor: Cursor, declaration: Declaration, grown: set[str]) -> None:
                     cursor.execute(statement.replace(SLICE, _EVERYTHING))
 
 
-def _index(cursor: Cursor, name: str, table: Table) -> None:
-    if table.unique:
+def _index(cursor: Cursor, name: str, table: Table, there: Mapping[str, str]) -> None:
+    """Make the indexes of columns that are there."""
+    if table.unique and there.keys() >= set(table.key):
         create_index(cursor, name, table.key, unique=True)
     for columns in table.indexes:
-        create_index(cursor, name, columns)
+        if there.keys() >= set(columns):
+            create_index(cursor, name, columns)
+
+
+def _drop_indexes(engine: Engine, cursor: Cursor, name: str, table: Table) -> None:
+    """Drop those of ours that nobody declares any more."""
+    declared = {index_name(name, columns) for columns in (*table.indexes, table.key)}
+    for index in engine.indexes(cursor, name):
+        if index.startswith(f"{_OURS}{name[:12]}_") and index not in declared:
+            cursor.execute(f"DROP INDEX {quote(index)}")
 
 
 def _describe(engine: Engine, cursor: Cursor, declaration: Declaration) -> None:

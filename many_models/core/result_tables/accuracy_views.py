@@ -5,6 +5,8 @@ Averages are over the totals, which are some thousand times smaller than the fac
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from many_models.core.actuals import accuracy_schema
@@ -15,6 +17,13 @@ from many_models.core.shapes import shape_of
 from many_models.core.use_case import AnyUseCase
 
 _REAL = "double precision"
+_JUDGED = {
+    "deviation": "p.prediction - a.actual",
+    "hit": "CASE WHEN a.actual IS NULL THEN NULL WHEN p.prediction = a.actual THEN 1 ELSE 0 END",
+    "covered": "CASE WHEN a.actual IS NULL OR p.lower IS NULL OR p.upper IS NULL THEN NULL "
+    "WHEN a.actual BETWEEN p.lower AND p.upper THEN 1 ELSE 0 END",
+}
+"""How a prediction is judged by its actual."""
 
 
 def accuracy_views(use_case: AnyUseCase) -> list[View]:
@@ -50,11 +59,15 @@ def accuracy_views(use_case: AnyUseCase) -> list[View]:
 
 
 def _forecast_vs_actual(use_case: AnyUseCase) -> View:
+    """Of accuracy, the actuals alone: an origin that was predicted anew may not be judged yet."""
     predicted = shape_of(use_case).prediction_schema(use_case)
     judged = [field for field in accuracy_schema(use_case) if field.name not in predicted.names]
     columns = [
         *_shown(use_case, predicted, "p"),
-        *_shown(use_case, pa.schema(judged), "a"),
+        *(
+            replace(column, expression=_JUDGED.get(column.name, column.expression))
+            for column in _shown(use_case, pa.schema(judged), "a")
+        ),
     ]
     same = ("origin", "group_key", "time", *use_case.row_id_columns)
     on = " AND ".join(f'a."{name}" = p."{name}"' for name in same)
