@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from many_models.steps.status import Status
 
 CHECK_FAILED = 3
+OF_SOME = ("with_safety_stock", "to_be_ordered")  # figures that only some use cases have
 WITHHELD_SHOWN = 10
 
 
@@ -94,6 +95,8 @@ def _read_status(use_case: AnyUseCase) -> Status:
 
 def _print_status(found: Status) -> None:
     for name, value in asdict(found).items():
+        if value is None and name in OF_SOME:
+            continue
         if isinstance(value, dict):
             for stage, seconds in value.items():
                 click.echo(f"{stage:24}{seconds:>12,.1f} s")

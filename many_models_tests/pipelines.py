@@ -129,7 +129,13 @@ class Pipeline:
     def rows(self, table: str) -> list[dict[str, object]]:
         """All rows of one of the result store's tables, by partition and key."""
         name = self.results.name(table)
-        order = "time" if table == "predictions" else "origin" if table == "scoring" else "run_id"
+        order = (
+            "time"
+            if table == "predictions"
+            else "origin"
+            if table in ("scoring", "inventory")
+            else "run_id"
+        )
         found: list[dict[str, object]] = self.results.store.query(
             f'SELECT * FROM "{name}" ORDER BY "partition", group_key, "{order}"'
         ).to_pylist()

@@ -51,6 +51,15 @@ _TAGS = [
     *("rolled_back_at", "rolled_back_by", "rolled_back_to", "rollback_reason", "rollback_id"),
 ]
 
+INVENTORY_COLUMNS = frozenset(
+    [
+        *("lead_time", "review_period", "service_level", "demand_over_lead_time"),
+        *("demand_over_protection", "error_over_protection", "safety_stock", "reorder_point"),
+        *("order_up_to", "on_hand", "on_order", "order_quantity"),
+    ]
+)
+"""What table ``inventory`` holds on top, where a use case has one."""
+
 RESULT_COLUMNS = LAKE_COLUMNS.union(
     _GROUP_TOTALS,
     _LEDGER,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -33,7 +33,7 @@ from many_models.core.use_case import AnyUseCase
 from many_models.steps.champions import mend_champions
 from many_models.steps.group import read_shards
 from many_models.steps.lost_groups import list_lost
-from many_models.steps.results import Results, write_dates
+from many_models.steps.results import Results, Where, write_dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ def score_origin(
         )
         scored = [shard for shard in ended if isinstance(shard, ScoredShard)]
         broken = [shard for shard in ended if isinstance(shard, BrokenShard)]
-        lost = _list_lost(use_case, origin, scored, broken, lake)
+        lost = partial(_list_lost, use_case, origin, scored, broken, lake)
         rows = _write(use_case, origin, scored, lost, results)
     mend_champions(use_case, found, production, results)
-    sources = sum((Counter(shard.sources) for shard in scored), Counter(none=len(lost)))
+    sources = sum((Counter(shard.sources) for shard in scored), Counter(none=rows.lost))
     groups = sum(shard.groups for shard in shards)
     return ScoredOrigin(
         groups=groups,
@@ -83,7 +83,7 @@ def score_origin(
         by_pooled=sources["pooled"],
         by_baseline=sources["baseline"],
         unserved=sources["none"],
-        rows=rows,
+        rows=rows.predictions,
     )
 
 
@@ -124,28 +124,42 @@ def _plan(
     return [ScoringTask(shard, paths.get(shard.partition)) for shard in shards]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Rows of predictions, and groups that are in the ledger without having been read."""
+
+    predictions: int
+    lost: int
+
+
 def _write(
     use_case: AnyUseCase,
     origin: datetime,
     scored: Sequence[ScoredShard],
-    lost: pa.Table,
+    list_lost: Callable[[pa.Schema], pa.Table],
     results: Results,
-) -> int:
-    """Replace the origin's slice: predictions, and the ledger that speaks of them, at once."""
+) -> _Written:
+    """Replace the origin's slice of all tables in one transaction."""
     slice_of, shape = {"origin": origin.isoformat(sep=" ")}, shape_of(use_case)
-    schema = shape.scoring_schema(use_case)
+    tables = {
+        "scoring": (shape.scoring_schema(use_case), [shard.ledger for shard in scored]),
+    }
+    if (schema := shape.inventory_schema(use_case)) is not None:
+        paths = [shard.inventory for shard in scored if shard.inventory is not None]
+        tables["inventory"] = (schema, paths)
     predictions = stream_parquet([s.predictions for s in scored], shape.prediction_schema(use_case))
-    ledger = chain(stream_parquet([s.ledger for s in scored], schema), lost.to_batches())
-    written = results.replace_all(
-        {
-            "predictions": (predictions, slice_of),
-            "scoring": (pa.RecordBatchReader.from_batches(schema, ledger), slice_of),
-        }
-    )
+    slices: dict[str, tuple[pa.RecordBatchReader, Where]] = {"predictions": (predictions, slice_of)}
+    count = 0
+    for name, (schema, paths) in tables.items():
+        lost = list_lost(schema)
+        batches = chain(stream_parquet(paths, schema), lost.to_batches())
+        slices[name] = (pa.RecordBatchReader.from_batches(schema, batches), slice_of)
+        count = len(lost)
+    written = results.replace_all(slices)
     ahead = use_case.frequency.to_period(np.array([np.datetime64(origin, "us")]))
     last = use_case.frequency.to_time(ahead + use_case.periods_ahead)[0].item()
     write_dates(results, range(origin.year, last.year + 1))
-    return written["predictions"]
+    return _Written(written["predictions"], count)
 
 
 def _list_lost(
@@ -154,15 +168,15 @@ def _list_lost(
     scored: Sequence[ScoredShard],
     broken: Sequence[BrokenShard],
     lake: Lake,
+    schema: pa.Schema,
 ) -> pa.Table:
-    """Rows of the scoring ledger for the groups of broken shards."""
+    """Rows of a table with one for each group and origin, for the groups of broken shards."""
     partitions = {shard.shard.partition for shard in broken}
     found = [
         read_parquet(shard.ledger, ["group_key"])
         for shard in scored
         if shard.partition in partitions
     ]
-    schema = shape_of(use_case).scoring_schema(use_case)
     ending = {"origin": origin, "source": "none"}
     return list_lost(use_case, broken, found, lake, ending, schema)
 

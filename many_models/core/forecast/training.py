@@ -231,7 +231,15 @@ class _Contest:
             levels=self.use_case.validation.all_levels,
             halfwidths=self.winners.halfwidths[index].copy(),
             floor=self.use_case.prediction_floor,
+            residuals=self._residuals(index),
         )
+
+    def _residuals(self, index: int) -> Floats | None:
+        """The winner's, for safety stock; half of the digits are plenty."""
+        if self.use_case.inventory is None:
+            return None
+        residuals: Floats = self.winners.residuals[index].astype(np.float32)
+        return residuals
 
     def _rows(self, index: int) -> slice:
         return slice(int(self.panel.offsets[index]), int(self.panel.offsets[index + 1]))

@@ -132,6 +132,17 @@ def fact_tables(use_case: AnyUseCase) -> list[Table]:
                 indexes=(("run_id", "partition"), ("partition", "trained_at")),
             )
         )
+    if (schema := shape.inventory_schema(use_case)) is not None:
+        tables.append(
+            _table(
+                use_case,
+                "inventory",
+                "One row a group and origin: safety stock and reorder point, or why there are none",
+                schema,
+                key=("origin", "group_key"),
+                indexes=(("origin", "partition"), ("group_key", "origin")),
+            )
+        )
     return tables
 
 

