@@ -26,8 +26,7 @@ from report import parse_arguments, write_report
 
 import many_models
 from many_models.adapters.sources.database import SourceDatabase
-from many_models.adapters.sources.demo import load_demo_source
-from many_models.adapters.sources.flights import load_flights_source
+from many_models.adapters.sources.demos import load_demo
 from many_models.core.arrays import Floats
 from many_models.core.forecast.scoring import score_shard
 from many_models.core.forecast.training import train_shard
@@ -134,7 +133,7 @@ class Grocery:
     def _errors(self, past: pa.Table, models: dict[str, Champion]) -> pd.Series[float]:
         """Mean absolute error of each group's forecast; a day without a row is one of no sales."""
         keys = list(self.use_case.keys)
-        found, _ = score_shard(past, models, self.use_case, partition="", origin=self.through)
+        found = score_shard(past, models, self.use_case, partition="", origin=self.through)[0]
         forecasts = found.to_pandas()
         actuals = self.rows.rename_columns(
             ["time" if n == self.use_case.time.column else n for n in self.rows.column_names]
@@ -197,8 +196,8 @@ def main() -> None:
     packaged = Path(many_models.__file__).parent / "use_cases"
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
-        load_demo_source(folder / "demo" / "grocery.db")
-        load_flights_source(folder / "demo" / "flights.db")
+        for name in ("grocery", "flights"):
+            load_demo(name, folder / "demo" / f"{name}.db")
         for name in ("grocery", "flights"):
             text = (packaged / f"{name}.yaml").read_text(encoding="utf-8")
             text = text.replace("${MANY_MODELS_HOME}", home)

@@ -23,7 +23,7 @@ from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
 from many_models.core.payload import dump_payload
 from many_models.core.scoring import Champion
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 from many_models.core.use_case_file import parse_use_case
 
 USE_CASE = """
@@ -64,9 +64,9 @@ class Season:
 
     def cover(self, champions: Champions) -> dict[float, float]:
         """Share of the actuals to come that lie in the intervals of the champions, by level."""
-        forecasts, _ = score_shard(
+        forecasts = score_shard(
             self.rows, champions, self.use_case, partition="", origin=self.through
-        )
+        ).predictions
         served = forecasts.filter(pc.field("source") == "model").to_pandas()
         actuals = self.rows.select([*self.use_case.keys, "date", "sales"]).to_pandas()
         joined = served.merge(

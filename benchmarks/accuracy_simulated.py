@@ -23,7 +23,7 @@ from many_models.core.forecast.training import train_shard
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
 from many_models.core.scoring import Champion
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 from many_models.core.use_case_file import parse_use_case
 
 USE_CASE = """
@@ -67,7 +67,7 @@ def forecast(rows: pa.Table, use_case: UseCase, through: np.datetime64) -> tuple
     champions = {
         row["group_key"]: Champion("", 1, row["payload"]) for row in trained if row["payload"]
     }
-    found, _ = score_shard(rows, champions, use_case, partition="", origin=through)
+    found = score_shard(rows, champions, use_case, partition="", origin=through).predictions
     if set(found["source"].to_pylist()) != {"model"}:
         raise SystemExit("a group has no model; give it more days")
     return found["prediction"].to_numpy().reshape(-1, use_case.horizon), seconds

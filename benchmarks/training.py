@@ -28,7 +28,7 @@ from many_models.core.forecast.training import train_shard
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import WINDOW, raw_columns
 from many_models.core.sharding import Shard
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 from many_models.core.use_case_file import parse_use_case
 from many_models.steps.group import group_partitions, read_shards
 

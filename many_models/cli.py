@@ -18,12 +18,15 @@ from many_models import __version__, settings
 from many_models.cli_champions import history, models, rollback
 from many_models.cli_demo import demo, simulate
 from many_models.cli_explain import explain
+from many_models.cli_export import export
 from many_models.cli_gc import gc
 from many_models.cli_mlflow import mlflow
 from many_models.cli_new import new
+from many_models.cli_results import results
 from many_models.cli_retraining import retraining
 from many_models.cli_run import run, status
 from many_models.cli_serve import serve
+from many_models.cli_store import store
 from many_models.cli_use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
 from many_models.core.use_case import AnyUseCase
@@ -51,7 +54,7 @@ def main() -> None:
 
 for command in (
     *(new, run, demo, simulate, status, models, history, explain, rollback),
-    *(retraining, gc, mlflow, serve),
+    *(retraining, gc, mlflow, serve, store, results, export),
 ):
     main.add_command(command)
 

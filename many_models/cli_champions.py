@@ -110,14 +110,13 @@ def rollback(
     Rolling back again goes back one further. Where nothing came before, the
     pooled model or the baseline stands in.
     """
-    from many_models.adapters.results.store import ResultStore
-    from many_models.steps.results import Results
+    from many_models.steps.results import open_results
     from many_models.steps.rollback import Selection, carry_out, plan
 
     if sum(value is not None for value in (key, partition, run_id)) != 1:
         raise click.UsageError("give one of --key, --partition and --run")
     order = Rollback(str(uuid4()), datetime.now(UTC), _user(), reason)
-    results = Results(ResultStore(os.environ[settings.STORE]), use_case)
+    results = open_results(os.environ[settings.STORE], use_case)
     results.store.check()
     production = _production(use_case)
     found = plan(

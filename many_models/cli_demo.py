@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,25 +14,26 @@ from many_models.cli_run import run_use_case
 from many_models.core.use_case_file import load_use_case
 from many_models.progress import show_progress
 
+GALLERY = ("grocery", "flights", "warehouse", "restaurants", "oil_wells")
+
 
 @click.command()
-@click.argument("name", type=click.Choice(["grocery", "flights", "day"]), default="grocery")
+@click.argument("name", type=click.Choice([*GALLERY, "day"]), default="grocery")
 def demo(name: str) -> None:
-    """Run the whole pipeline on a year of real data, or play a day in its life.
+    """Run the whole pipeline on a use case of the gallery, or play a day in its life.
 
-    NAME is grocery (sales of every store and department; the default), flights (late arrivals of
-    every route from New York) or day: what the sensors do when simulated sales come in, accuracy
-    collapses and a store opens.
+    NAME is, on real data, grocery (sales of every store and department; the default) or flights
+    (late arrivals of every route from New York); on simulated data warehouse (safety stock of every
+    product), restaurants (covers of every franchise) or oil_wells (will a pump fail?); or day: what
+    the sensors do when simulated sales come in, accuracy collapses and a store opens.
     """
     if name == "day":
         _play_day()
         return
-    from many_models.adapters.sources.demo import load_demo_source
-    from many_models.adapters.sources.flights import load_flights_source
+    from many_models.adapters.sources.demos import load_demo
 
-    load: Callable[[Path], object] = load_demo_source if name == "grocery" else load_flights_source
     use_case = load_use_case(settings.PACKAGED_USE_CASES / f"{name}.yaml")
-    run_use_case(use_case, prepare=lambda: load(_home() / "demo" / f"{name}.db"))
+    run_use_case(use_case, prepare=lambda: load_demo(name, _home() / "demo" / f"{name}.db"))
     click.echo("Next: `make ui` shows all of this in Dagster; README.md leads to your own data.")
 
 
@@ -59,7 +59,7 @@ def _play_day() -> None:
 def simulate(stores: int, items: int, days: int, seed: int, url: str | None) -> None:
     """Fill table sales of a database with the sales of a simulated retailer."""
     from many_models.adapters.sources.simulated import load_simulated_source
-    from many_models.core.simulation import SimulatedSales
+    from many_models.core.simulation.retailer import SimulatedSales
 
     sales = SimulatedSales(stores, items, days, seed)
     if sales.end > date.today():

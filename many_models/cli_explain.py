@@ -23,12 +23,11 @@ COLUMNS = ("member", "effect", "feature", "class", "value", "standardised", "sha
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(use_case: AnyUseCase, key: str, as_json: bool) -> None:
     """Print which features do how much in the model of one key: the champion, if there is one."""
-    from many_models.adapters.results.store import ResultStore
     from many_models.defs.resources import build_champions
     from many_models.steps.explanations import read_explanation
-    from many_models.steps.results import Results
+    from many_models.steps.results import open_results
 
-    results = Results(ResultStore(os.environ[settings.STORE]), use_case)
+    results = open_results(os.environ[settings.STORE], use_case)
     found = read_explanation(use_case, key, build_champions(use_case, os.environ), results)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))

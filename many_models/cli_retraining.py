@@ -55,12 +55,11 @@ def retraining(use_case: AnyUseCase, limit: int, as_json: bool) -> None:
 
 def _look(use_case: AnyUseCase) -> tuple[Plan, Sequence[Request]]:
     from many_models.adapters.lake.tables import Lake
-    from many_models.adapters.results.store import ResultStore
     from many_models.defs.instance import open_instance  # takes seconds
     from many_models.defs.retraining import look
-    from many_models.steps.results import Results
+    from many_models.steps.results import open_results
 
-    results = Results(ResultStore(os.environ[settings.STORE]), use_case)
+    results = open_results(os.environ[settings.STORE], use_case)
     with open_instance(Path(os.environ[settings.HOME])) as instance:
         found = look(use_case, instance, Lake(os.environ[settings.LAKE]), results)
     return found.plan, found.history

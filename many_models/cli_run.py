@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from many_models.steps.status import Status
 
 CHECK_FAILED = 3
+OF_SOME = ("with_safety_stock", "to_be_ordered")  # figures that only some use cases have
 WITHHELD_SHOWN = 10
 
 
@@ -84,17 +85,18 @@ def run_use_case(
 
 
 def _read_status(use_case: AnyUseCase) -> Status:
-    from many_models.adapters.results.store import ResultStore
     from many_models.defs.resources import build_champions
-    from many_models.steps.results import Results
+    from many_models.steps.results import open_results
     from many_models.steps.status import read_status
 
-    results = Results(ResultStore(os.environ[settings.STORE]), use_case)
+    results = open_results(os.environ[settings.STORE], use_case)
     return read_status(results, build_champions(use_case, os.environ))
 
 
 def _print_status(found: Status) -> None:
     for name, value in asdict(found).items():
+        if value is None and name in OF_SOME:
+            continue
         if isinstance(value, dict):
             for stage, seconds in value.items():
                 click.echo(f"{stage:24}{seconds:>12,.1f} s")

@@ -82,7 +82,7 @@ def serve(
     from many_models.serving_process import API_KEYS, SETTINGS, ServingSettings
 
     found, path = use_case
-    if no_auth and not _is_loopback(host):
+    if no_auth and not is_loopback(host):
         raise click.UsageError(f"--no-auth is for loopback alone, and {host} is not")
     if not no_auth and not os.environ.get(API_KEYS, "").strip(", "):
         raise click.UsageError(
@@ -102,7 +102,7 @@ def serve(
     except ValidationError as error:
         told = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
         raise click.UsageError(told) from error
-    _require_free(host, port)
+    require_free(host, port)
     os.environ[SETTINGS] = asked.model_dump_json()
     _run(host, port, workers, asked.timeout_seconds)
 
@@ -129,14 +129,14 @@ def _keys(lines: Iterable[str] | None, use_case: AnyUseCase) -> tuple[str, ...]:
     return tuple(group_key(use_case.keys, parse_group_key(t, use_case.keys)) for t in texts)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def _require_free(host: str, port: int) -> None:
+def require_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:

@@ -14,13 +14,12 @@ from pyspark.sql import SparkSession
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.readable_registry import ReadableRegistry
-from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.group import GroupedPartition, group_partitions
 from many_models.steps.judge import PartitionVerdict, judge_partitions
 from many_models.steps.ledger import Run
 from many_models.steps.promote import promote_partitions
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models.steps.score import ScoredOrigin, score_origin
 from many_models.steps.train import train_partitions
 from many_models_tests.fakes import Columns, make_shard
@@ -55,7 +54,7 @@ class Pipeline:
 
     @property
     def results(self) -> Results:
-        return Results(ResultStore(f"sqlite:///{self.folder}/results.db"), self.use_case)
+        return open_results(f"sqlite:///{self.folder}/results.db", self.use_case)
 
     @property
     def training(self) -> MlflowRegistry:
@@ -130,7 +129,13 @@ class Pipeline:
     def rows(self, table: str) -> list[dict[str, object]]:
         """All rows of one of the result store's tables, by partition and key."""
         name = self.results.name(table)
-        order = "time" if table == "predictions" else "origin" if table == "scoring" else "run_id"
+        order = (
+            "time"
+            if table == "predictions"
+            else "origin"
+            if table in ("scoring", "inventory")
+            else "run_id"
+        )
         found: list[dict[str, object]] = self.results.store.query(
             f'SELECT * FROM "{name}" ORDER BY "partition", group_key, "{order}"'
         ).to_pylist()

@@ -9,9 +9,8 @@ import pyarrow as pa
 
 from many_models.adapters.lake.delta_table import LakeFile
 from many_models.adapters.lake.tables import Lake
+from many_models.core.result_tables.fact_schemas import drift_schema, ledger_schema
 from many_models.core.use_case import AnyUseCase
-from many_models.steps.ledger import ledger_schema
-from many_models.steps.measure_drift import drift_schema
 from many_models.steps.results import Results
 
 THROUGH = datetime(2024, 4, 30)
@@ -62,7 +61,6 @@ def put_ledger(
         schema = schema.remove(schema.get_field_index("config_version"))
     table = pa.Table.from_pylist([usual | row for row in rows], schema=schema)
     results.replace("ledger", table, {"run_id": run_id, "partition": partition})
-    results.create_views("ledger", "trained_at")
 
 
 def put_drift(

@@ -11,17 +11,16 @@ import pyarrow as pa
 from many_models.adapters.lake.arrow_files import write_parquet
 from many_models.adapters.lake.delta_table import LakeFile
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.results.store import ResultStore
 from many_models.core.keys import group_key
 from many_models.core.use_case import AnyUseCase
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models_tests.fakes import Columns, make_shard
 
 Row = Mapping[str, Any]
 
 
 def make_results(folder: Path, use_case: AnyUseCase) -> Results:
-    return Results(ResultStore(f"sqlite:///{folder}/results.db"), use_case)
+    return open_results(f"sqlite:///{folder}/results.db", use_case)
 
 
 def put_rows(
@@ -59,3 +58,19 @@ def put_grouped(
         return [LakeFile(path, size, rows.num_rows, folders, {})]
 
     table.replace_files([partition], write, "run")
+
+
+def find_undocumented(results: Results) -> list[str]:
+    """Columns of a SQLite store, of whatever table or view, that the data dictionary lacks."""
+    store = results.store
+    told = store.query("SELECT table_name AS t, column_name AS c FROM many_models_columns")
+    known = set(zip(told["t"].to_pylist(), told["c"].to_pylist(), strict=True))
+    names = store.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")["name"]
+    there = {(name, column) for name in names.to_pylist() for column in store.columns(name)}
+    assert len(there) > 100
+    return sorted(f"{name}.{column}" for name, column in there - known)
+
+
+def count_rows(results: Results, suffix: str, condition: str = "1 = 1") -> int:
+    sql = f'SELECT COUNT(*) AS n FROM "{results.name(suffix)}" WHERE {condition}'
+    return int(results.store.query(sql)["n"][0].as_py())

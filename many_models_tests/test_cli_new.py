@@ -16,7 +16,7 @@ from many_models.cli_new import new
 from many_models.core.errors import ManyModelsError, SourceError, UseCaseError
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 from many_models.core.tabular.training import train_shard
 from many_models.core.tabular.use_case import TabularUseCase
 from many_models.core.use_case_file import load_use_case

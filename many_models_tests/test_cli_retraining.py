@@ -10,13 +10,12 @@ import yaml
 from click.testing import CliRunner
 
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.results.store import ResultStore
 from many_models.cli import main
 from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case
 from many_models.defs.instance import open_instance
 from many_models.defs.partitions import utc_now
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models.steps.retraining import read_requests, write_requests
 from many_models_tests.fakes import make_use_case
 from many_models_tests.fakes_retraining import DAY, make_request
@@ -40,7 +39,7 @@ def file(home: Path, tmp_path: Path) -> Path:
 
 
 def _results(home: Path) -> Results:
-    return Results(ResultStore(f"sqlite:///{home}/results.db"), make_use_case())
+    return open_results(f"sqlite:///{home}/results.db", make_use_case())
 
 
 def test_the_plan_is_shown_with_its_reasons_and_nothing_is_requested(

@@ -26,7 +26,7 @@ def started(monkeypatch: pytest.MonkeyPatch, home: Path) -> Started:
     """What would have been started, instead of starting it."""
     found: Started = []
     monkeypatch.setattr(cli_serve, "_run", lambda *arguments: found.append(arguments))
-    monkeypatch.setattr(cli_serve, "_require_free", lambda *_: None)
+    monkeypatch.setattr(cli_serve, "require_free", lambda *_: None)
     monkeypatch.delenv(API_KEYS, raising=False)
     monkeypatch.setenv(SETTINGS, "")
     return found

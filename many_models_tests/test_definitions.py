@@ -46,7 +46,14 @@ CHECKS_OF_PROBLEM = {
     "classification": {"values_sane"},
 }
 CHECKS_PAGE = Path(__file__).parents[1] / "docs" / "operations" / "checks.md"
-PROBLEMS = {"flights": "classification", "grocery": "forecast", "simulated": "forecast"}
+PROBLEMS = {
+    "flights": "classification",
+    "grocery": "forecast",
+    "oil_wells": "classification",
+    "restaurants": "forecast",
+    "simulated": "forecast",
+    "warehouse": "forecast",
+}
 PACKAGED = sorted(file.stem for file in settings.PACKAGED_USE_CASES.glob("*.yaml"))
 
 

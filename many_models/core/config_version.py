@@ -9,6 +9,7 @@ counts, so that a field that is new in the platform changes no digest. What does
   of a query is none, either;
 - what is done with models: ``promotion``, ``predictions``, ``drift``, ``retraining``,
   ``schedules``;
+- ``inventory``, but for whether there is one: only then models tell what safety stock needs;
 - ``core_minutes``: how many groups get their turn, not what becomes of them.
 """
 
@@ -31,6 +32,7 @@ NO_MATTER = frozenset(
         "drift",
         "retraining",
         "schedules",
+        "inventory",
     }
 )
 
@@ -43,5 +45,7 @@ def config_version(use_case: AnyUseCase) -> str:
     source = use_case.source
     query = source.table if source.query is None else " ".join(source.query.split())
     content |= {"problem": use_case.problem, "source": [query, str(source.start)]}
+    if getattr(use_case, "inventory", None) is not None:
+        content["inventory"] = True
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]

@@ -21,8 +21,8 @@ from many_models.core.use_case import AnyUseCase
 
 Status = Literal["trained", "skipped", "failed"]
 
-CLOSEUP = "closeup"
-NOT_IN_LEDGER = ("payload", EFFECTS, CLOSEUP)
+BACKTEST, CLOSEUP = "backtest", "closeup"
+NOT_IN_LEDGER = ("payload", EFFECTS, BACKTEST, CLOSEUP)
 """Columns of a training result that go elsewhere than into the ledger."""
 
 

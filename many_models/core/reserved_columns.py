@@ -36,12 +36,14 @@ _PREDICTIONS = [
 ]
 _EXPLANATIONS = [
     *("member", "effect", "feature", "class_name", "value", "standardised"),
-    *("share", "share_rank", "effects", "closeup"),
+    *("share", "share_rank", "effects", "backtest", "closeup"),
 ]
 _DRIFT = [
     *("measured_at", "age_days", "judged", "promised", "excess", "drifted_since"),
     *("target_shift", "feature_shift", "shifted_feature", "drifted", "shifted", "stale"),
 ]
+_TOTALS = ["n", "hits", "absolute_error", "absolute_actual", "intervals", "groups"]
+_CHAMPIONS = ["is_champion", "ended_at"]
 _TAGS = [
     *("use_case", "partition_key", "metric", "dagster_run_id", "verdict", "pooled", "router_of"),
     *("artifact_location", "training_run", "training_version"),
@@ -49,8 +51,25 @@ _TAGS = [
     *("rolled_back_at", "rolled_back_by", "rolled_back_to", "rollback_reason", "rollback_id"),
 ]
 
+INVENTORY_COLUMNS = frozenset(
+    [
+        *("lead_time", "review_period", "service_level", "demand_over_lead_time"),
+        *("demand_over_protection", "error_over_protection", "safety_stock", "reorder_point"),
+        *("order_up_to", "on_hand", "on_order", "order_quantity"),
+    ]
+)
+"""What table ``inventory`` holds on top, where a use case has one."""
+
 RESULT_COLUMNS = LAKE_COLUMNS.union(
-    _GROUP_TOTALS, _LEDGER, _VERDICTS, _PREDICTIONS, _EXPLANATIONS, _DRIFT, _TAGS
+    _GROUP_TOTALS,
+    _LEDGER,
+    _VERDICTS,
+    _PREDICTIONS,
+    _EXPLANATIONS,
+    _DRIFT,
+    _TOTALS,
+    _CHAMPIONS,
+    _TAGS,
 )
 """What else the tables of results hold, and the tags of models: keys and static features are there
 too. The columns of a use case's own interval levels come on top: see ``validation``."""

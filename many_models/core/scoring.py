@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,17 @@ class Champion:
     version: int
     payload: bytes | None
     error: str | None = None
+
+
+class ShardScores(NamedTuple):
+    """What scoring a shard gives: ``predictions``, and a row of the ``ledger`` for each group.
+
+    ``inventory`` has a row for each group, too; None where the use case asks for none.
+    """
+
+    predictions: pa.Table
+    ledger: pa.Table
+    inventory: pa.Table | None = None
 
 
 class Served(Protocol):

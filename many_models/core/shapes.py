@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 
 from many_models.core.cost import Allowance
-from many_models.core.forecast import ledger, metrics, model, online, scoring, training
+from many_models.core.forecast import inventory, ledger, metrics, model, online, scoring, training
 from many_models.core.online import OnlineShape
-from many_models.core.scoring import Champion
+from many_models.core.scoring import Champion, ShardScores
 from many_models.core.tabular import ledger as tabular_ledger
 from many_models.core.tabular import metrics as tabular_metrics
 from many_models.core.tabular import model as tabular_model
@@ -57,7 +57,7 @@ class ScoreShard(Protocol):
         partition: str,
         origin: np.datetime64,
         data_through: np.datetime64 | None = None,
-    ) -> tuple[pa.Table, pa.Table]: ...
+    ) -> ShardScores: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Shape:
     training_schema: Callable[[Any], pa.Schema]
     prediction_schema: Callable[[Any], pa.Schema]
     scoring_schema: Callable[[Any], pa.Schema]
+    inventory_schema: Callable[[Any], pa.Schema | None]
     make_specimen: Callable[[Any], Model]
     load_model: Callable[[bytes], Model]
     online: Callable[[Any], OnlineShape]
@@ -93,6 +94,7 @@ def _tabular(figures: tuple[str, ...]) -> Shape:
         training_schema=tabular_ledger.training_schema,
         prediction_schema=tabular_scoring.prediction_schema,
         scoring_schema=tabular_scoring.scoring_schema,
+        inventory_schema=lambda _: None,
         make_specimen=tabular_model.make_specimen,
         load_model=tabular_model.load_model,
         online=tabular_online.online_shape,
@@ -109,6 +111,7 @@ _SHAPES: Mapping[ProblemName, Shape] = {
         training_schema=ledger.training_schema,
         prediction_schema=scoring.prediction_schema,
         scoring_schema=scoring.scoring_schema,
+        inventory_schema=inventory.inventory_schema,
         make_specimen=model.make_specimen,
         load_model=model.load_model,
         online=online.online_shape,

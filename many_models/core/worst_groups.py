@@ -102,7 +102,7 @@ def _forecast(
         if outcome.training
     }
     table = pa.concat_tables(parts)
-    predictions, _ = score_shard(table, models, use_case, partition="", origin=origin)
+    predictions = score_shard(table, models, use_case, partition="", origin=origin).predictions
     served = predictions.filter(pc.equal(predictions["source"], "model"))
     columns = [served[name].to_numpy() for name in ("prediction", "lower", "upper")]
     found = np.stack(columns).reshape(3, -1, use_case.horizon)

@@ -5,8 +5,10 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from many_models.adapters.plots import plot_accuracy
+from many_models.adapters.charts.output import to_markdown
+from many_models.adapters.charts.series import draw_series
 from many_models.core.drift_rules import DriftRules
+from many_models.core.result_tables.fact_schemas import drift_schema
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
@@ -26,6 +28,7 @@ from many_models.defs.resources import (
     SparkResource,
     StoreResource,
 )
+from many_models.defs.results_pages import link_groups, partition_link
 from many_models.steps.drift_review import (
     PartitionDrift,
     Row,
@@ -35,7 +38,7 @@ from many_models.steps.drift_review import (
     worst_rows,
 )
 from many_models.steps.drift_tables import accuracy_table, age_table, shift_table
-from many_models.steps.measure_drift import drift_schema, measure_drift
+from many_models.steps.measure_drift import measure_drift
 from many_models.steps.results import Results, timed
 
 PLOTS_MAX = 10  # of a run: each is a picture in the event log
@@ -220,10 +223,12 @@ def add_plots(
     failed = [key for key, result in found.items() if not result.passed][:PLOTS_MAX]
     plotted = dict(found)
     for key in failed:
-        if example := show_recent(use_case, worst[key][0], results):
-            picture = dg.MetadataValue.md(plot_accuracy(example, use_case.target))
+        if shown := show_recent(use_case, worst[key][0], results):
+            chart = draw_series([shown], use_case.target)
+            links = link_groups(use_case, [worst[key][0]["group_key"]])
+            picture = dg.MetadataValue.md(to_markdown(chart, "worst group") + links)
             result = found[key]
-            metadata = {**result.metadata, "worst_group": picture}
+            metadata = {**result.metadata, "worst_group": picture, **partition_link(use_case, key)}
             plotted[key] = CheckResult(result.passed, result.description, metadata)
     return plotted
 

@@ -27,6 +27,7 @@ from many_models.defs.resources import (
     SparkResource,
     StoreResource,
 )
+from many_models.defs.results_pages import overview_link
 from many_models.steps.group import data_through
 from many_models.steps.prediction_review import count_coverage, show_examples
 from many_models.steps.results import timed
@@ -111,7 +112,7 @@ def make_predictions(
     examples = show_examples(use_case, shown, lake.open(), results) if shown else ""
     return Made(
         {k: {**asdict(s), "dagster/partition_row_count": s.rows} for k, s in scored.items()},
-        {"examples": dg.MetadataValue.md(examples)},
+        {"examples": dg.MetadataValue.md(examples), **overview_link(use_case)},
         failed={**early, **late},
     )
 

@@ -12,12 +12,11 @@ from many_models import settings
 from many_models.adapters.lake.tables import Lake
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.readable_registry import ReadableRegistry
-from many_models.adapters.results.store import ResultStore
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.spark.session import start_session
 from many_models.core.errors import RegistryError
 from many_models.core.use_case import AnyUseCase
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 
 SPARK_POOL = "spark"
 """Pool of every op that opens ``SparkResource``: where an instance limits it, so many runs have a
@@ -65,7 +64,7 @@ class StoreResource(dg.ConfigurableResource[Any]):
     url: str
 
     def open(self, use_case: AnyUseCase) -> Results:
-        return Results(ResultStore(self.url), use_case)
+        return open_results(self.url, use_case)
 
 
 class SparkResource(LazyPySparkResource):

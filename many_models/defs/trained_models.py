@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.adapters.plots import plot_scores
+from many_models.core.result_tables.fact_schemas import ledger_schema
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
 from many_models.defs.check_results import (
@@ -31,6 +32,7 @@ from many_models.defs.resources import (
     SparkResource,
     StoreResource,
 )
+from many_models.defs.results_pages import link_groups, partition_link
 from many_models.defs.training_figures import (
     core_minutes,
     count_statuses,
@@ -40,9 +42,10 @@ from many_models.defs.training_figures import (
 )
 from many_models.steps.group import read_shards
 from many_models.steps.judge import judge_partitions
-from many_models.steps.ledger import Run, ledger_schema
+from many_models.steps.ledger import Run
 from many_models.steps.results import timed
-from many_models.steps.train import train_partitions
+from many_models.steps.train import TrainedPartitions, train_partitions
+from many_models.steps.training_review import choose_worst, show_skill
 from many_models.steps.verdict_review import tell_worst_verdicts
 
 
@@ -122,13 +125,25 @@ def make_trained_models(
             "ledger_of_all_partitions": dg.MetadataValue.md(ledger_summary(ledger)),
             "pooled_models_of_all_partitions": dg.MetadataValue.md(pooled_summary(pooled)),
             "core_minutes_of_all_partitions": core_minutes(ledger),
-            "scores_of_all_partitions": dg.MetadataValue.md(
-                plot_scores(ledger, describe_metric(use_case))
-            ),
+            "skill_of_all_partitions": dg.MetadataValue.md(show_skill(use_case, ledger)),
         },
-        {key: {"worst_groups": dg.MetadataValue.md(text)} for key, text in trained.worst.items()},
+        _highlights(use_case, trained, keys),
         failed,
     )
+
+
+def _highlights(
+    use_case: AnyUseCase, trained: TrainedPartitions, keys: Sequence[str]
+) -> dict[str, dict[str, dg.MetadataValue[Any]]]:
+    """Of each partition the link to its page; of some, pictures of their worst groups."""
+    found: dict[str, dict[str, dg.MetadataValue[Any]]] = {
+        key: {**partition_link(use_case, key)} for key in keys
+    }
+    worst = choose_worst(use_case, trained.ledger)
+    for key, text in trained.worst.items():
+        links = link_groups(use_case, [row["group_key"] for row in worst.get(key, ())])
+        found[key]["worst_groups"] = dg.MetadataValue.md(text + links)
+    return found
 
 
 def build_trained_models_checks(
@@ -202,11 +217,6 @@ def check_trained_models(
             k: judge_share(v, worst.get(k, ()), pages) for k, v in verdicts.items()
         },
     }
-
-
-def describe_metric(use_case: AnyUseCase) -> str:
-    """The metric, and which way it is better."""
-    return f"{use_case.metric} ({'higher' if use_case.higher_is_better else 'lower'} is better)"
 
 
 def judge_ledger(ledger: pa.Table, partition: str, groups: int) -> CheckResult:

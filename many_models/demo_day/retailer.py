@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.core.errors import SourceError
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 
 DAYS_TOLD = 15  # of the story, up to yesterday
 

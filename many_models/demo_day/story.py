@@ -6,12 +6,11 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from many_models.adapters.results.store import ResultStore
 from many_models.core.use_case_file import load_use_case
 from many_models.defs.launch import Launcher
 from many_models.demo_day.daemon import Daemon, Ran
 from many_models.demo_day.retailer import DAYS_TOLD, Retailer
-from many_models.steps.results import Results
+from many_models.steps.results import open_results
 
 DAY = timedelta(days=1)
 RUSH = 5.0  # times what a store sold before its competitor closed
@@ -87,7 +86,7 @@ def play(retailer: Retailer, instance: dg.DagsterInstance, store_url: str, tell:
             ([opened], today - DAY * BOOKS_DAYS, today, 1.0),
         ),
     )
-    results = Results(ResultStore(store_url), use_case)
+    results = open_results(store_url, use_case)
     requests = results.store.query(
         f'SELECT * FROM "{results.name("retraining")}" ORDER BY requested_at, "partition"'
     )

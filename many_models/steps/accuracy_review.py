@@ -84,8 +84,6 @@ def measure_coverage(
     rules = use_case.validation
     suffix = {rules.interval: ""} | {level: f"_{level_name(level)}" for level in rules.levels}
     name, at = results.name("accuracy"), {"origin": origin}
-    if not results.store.has_table(name):
-        return [], ()
     found = []
     for level, end in suffix.items():
         within = f"actual >= lower{end} AND actual <= upper{end}"
@@ -112,8 +110,6 @@ def _count(
     results: Results, table: str, origin: datetime, through: datetime
 ) -> dict[tuple[str, str], int]:
     """Rows with a prediction by partition and group, up to a time."""
-    if not results.store.has_table(results.name(table)):
-        return {}
     rows: pa.Table = results.store.query(
         f'SELECT "partition", group_key, COUNT(*) AS n FROM "{results.name(table)}" '
         'WHERE origin = :origin AND "time" <= :through AND prediction IS NOT NULL '

@@ -31,7 +31,7 @@ def find_stale(
     limit = results.use_case.drift.age_of(results.use_case.frequency)
     stale: Flags = ages > limit
     view = results.name("latest_ledger")
-    if not stale.any() or not results.store.has_table(view):
+    if not stale.any():
         return stale
     rows = results.store.query(
         f"SELECT group_key, trained_through FROM \"{view}\" WHERE status = 'trained'"

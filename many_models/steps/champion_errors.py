@@ -40,7 +40,7 @@ def read_errors(champions: Judged, results: Results) -> tuple[Floats, Ints]:
     frequency, window = use_case.frequency, use_case.drift.window_of(use_case.frequency)
     groups = len(champions.names)
     errors, actuals = np.zeros(groups * window), np.zeros(groups * window, np.int64)
-    if groups and results.store.has_table(results.name("accuracy")):
+    if groups:
         names = pa.array(champions.names, pa.string())
         after = int(champions.through.min()) - window
         for partitions in _batches(champions.partitions):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from many_models.adapters.plots import AccuracyExample
+from many_models.adapters.charts.series import Forecast, Line, Series
 from many_models.core.errors import StoreError
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import PARTITIONS_IN_A_QUERY, Results
@@ -91,14 +91,23 @@ def read_drift(partitions: Sequence[str], results: Results) -> pa.Table:
         StoreError: nothing was ever measured.
     """
     name = results.name("drift")
-    if not results.store.has_table(name):
-        raise StoreError(f"{results.use_case.name!r} has no table {name}; materialize model_drift")
+    if not _was_measured(results):
+        raise StoreError(f"nothing was measured in table {name}; materialize model_drift")
     if len(partitions) > PARTITIONS_IN_A_QUERY:
         rows = results.store.query(f'SELECT * FROM "{name}"')
         return rows.filter(pc.is_in(rows["partition"], value_set=pa.array(partitions, pa.string())))
     named = {f"p{number}": partition for number, partition in enumerate(partitions)}
     among = ", ".join(f":{one}" for one in named) or "NULL"
     return results.store.query(f'SELECT * FROM "{name}" WHERE "partition" IN ({among})', named)
+
+
+def _was_measured(results: Results) -> bool:
+    """Whether drift was measured ever, be it that there was no champion to measure."""
+    sql = (
+        f'SELECT 1 AS x FROM "{results.name("drift")}" UNION ALL '
+        f"SELECT 1 AS x FROM \"{results.name('stages')}\" WHERE stage = 'model_drift' LIMIT 1"
+    )
+    return bool(results.store.query(sql).num_rows)
 
 
 def worst_rows(rows: pa.Table, flag: str, *figures: str) -> dict[str, list[Row]]:
@@ -113,7 +122,7 @@ def worst_rows(rows: pa.Table, flag: str, *figures: str) -> dict[str, list[Row]]
     return {partition: sorted(some, key=order)[:WORST_SHOWN] for partition, some in found.items()}
 
 
-def show_recent(use_case: AnyUseCase, row: Row, results: Results) -> AccuracyExample | None:
+def show_recent(use_case: AnyUseCase, row: Row, results: Results) -> Series | None:
     """What a champion has predicted lately beside what happened; None of classes."""
     if not use_case.target_is_number:
         return None
@@ -128,27 +137,10 @@ def show_recent(use_case: AnyUseCase, row: Row, results: Results) -> AccuracyExa
         'GROUP BY "time" ORDER BY "time" DESC LIMIT :most',
         {"first_origin": first_origin, "key": row["group_key"], "most": shown},
     )
-    return AccuracyExample(
-        title=row["group_key"],
-        times=found["time"].to_numpy(),
-        actual=found["actual"].to_numpy(),
-        prediction=found["prediction"].to_numpy(),
+    times, unknown = found["time"].to_numpy(), np.full(len(found), np.nan)
+    return Series(
+        row["group_key"],
+        Line(times, found["actual"].to_numpy()),
+        Forecast(times, found["prediction"].to_numpy(), unknown, unknown),
         since=row["drifted_since"],
-    )
-
-
-def create_drift_view(results: Results) -> None:
-    """Make the view of drift by partition, which counts as ``summarise`` does."""
-    use_case = results.use_case
-    least = use_case.drift.judged_min_of(use_case.frequency)
-    flags = ", ".join(
-        f"SUM(CASE WHEN {name} THEN 1 ELSE 0 END) AS {name}"
-        for name in ("drifted", "shifted", "stale")
-    )
-    results.store.create_view(
-        results.name("drift_by_partition"),
-        'SELECT "partition", COUNT(*) AS groups, '
-        f"SUM(CASE WHEN judged >= {least} AND promised IS NOT NULL THEN 1 ELSE 0 END) AS judged, "
-        f"{flags}, SUM(excess) AS excess "
-        f'FROM "{results.name("drift")}" GROUP BY "partition"',
     )

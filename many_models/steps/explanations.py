@@ -90,8 +90,6 @@ def read_explanation(
 
 def _read_rows(results: Results, key: str) -> list[dict[str, Any]]:
     name = results.name("explanations")
-    if not results.store.has_table(name):
-        return []
     select = f'SELECT * FROM "{name}" WHERE group_key = :key'
     rows: list[dict[str, Any]] = results.store.query(select, {"key": key}).to_pylist()
     return sorted(rows, key=lambda row: row["share_rank"] or 0)

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from many_models.adapters.charts.series import Forecast, Line, Series
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.plots import ForecastExample
 from many_models.core.forecast.use_case import UseCase
 from many_models.steps.group import read_shards
 from many_models.steps.lost_groups import REASON
@@ -90,7 +90,7 @@ def count_coverage(use_case: UseCase, origin: datetime, lake: Lake, results: Res
 
 def select_examples(
     use_case: UseCase, origin: datetime, lake: Lake, results: Results
-) -> list[ForecastExample]:
+) -> list[Series]:
     """The groups with the largest forecasts by a model, each with what is known of its time."""
     name = results.name("predictions")
     rows = results.store.query(
@@ -103,9 +103,7 @@ def select_examples(
     return [example for example in examples if example is not None]
 
 
-def _example(
-    use_case: UseCase, key: str, forecast: pd.DataFrame, lake: Lake
-) -> ForecastExample | None:
+def _example(use_case: UseCase, key: str, forecast: pd.DataFrame, lake: Lake) -> Series | None:
     """One group's picture; None where a damaged file of its partition is in the way."""
     partition = [str(forecast["partition"].iloc[0])]
     time, target = use_case.time.column, use_case.target
@@ -119,12 +117,5 @@ def _example(
         return None
     # Before the origin, and as far as the forecast goes where that time has come already.
     recent = rows.to_pandas().sort_values(time).tail((HISTORY_HORIZONS + 1) * use_case.horizon)
-    return ForecastExample(
-        title=key,
-        history_times=recent[time].to_numpy(),
-        history=recent[target].to_numpy(),
-        times=forecast["time"].to_numpy(),
-        prediction=forecast["prediction"].to_numpy(),
-        lower=forecast["lower"].to_numpy(),
-        upper=forecast["upper"].to_numpy(),
-    )
+    ahead = (forecast[name].to_numpy() for name in ("time", "prediction", "lower", "upper"))
+    return Series(key, Line(recent[time].to_numpy(), recent[target].to_numpy()), Forecast(*ahead))

@@ -20,6 +20,7 @@ from many_models.core.errors import ManyModelsError, StoreError, raise_failed
 from many_models.core.forecast.use_case import POOLED, UseCase
 from many_models.core.promotion import Challenger, Comparison, Verdict, judge, share_sound
 from many_models.core.registration import TRAINING_VERSION_TAG, ModelVersion
+from many_models.core.result_tables.fact_schemas import verdict_schema
 from many_models.core.shapes import shape_of
 from many_models.core.tabular.rivalry import Duel
 from many_models.core.tabular.use_case import TabularUseCase
@@ -101,7 +102,6 @@ def judge_partitions(
         if row["run_id"] == runs[row["partition"]] and row["model_version"] is not None
     ]
     _write(use_case, {name: runs[name] for name in partitions}, rows, results)
-    results.create_views("verdicts", "trained_at")
     raise_failed(errors, summaries, asked)
     return summaries
 
@@ -251,31 +251,3 @@ def _verdict_row(
         "broken_rules": ",".join(verdict.broken),
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
-
-
-def verdict_schema(use_case: AnyUseCase) -> pa.Schema:
-    """Columns of the verdicts table: one row per trained model; a pooled one has no key."""
-    return pa.schema(
-        [
-            ("run_id", pa.string()),
-            ("trained_at", pa.timestamp("us")),
-            ("partition", pa.string()),
-            ("group_key", pa.string()),
-            *((name, pa.string()) for name in use_case.keys),
-            ("model_name", pa.string()),
-            ("model_version", pa.int64()),
-            ("model_run_id", pa.string()),
-            ("candidate", pa.string()),
-            ("score", pa.float64()),
-            ("baseline_score", pa.float64()),
-            ("compared_score", pa.float64()),
-            ("champion_score", pa.float64()),
-            ("compared_by", pa.string()),
-            ("coverage", pa.float64()),
-            ("qualified", pa.bool_()),
-            ("accepted", pa.bool_()),
-            ("reason", pa.string()),
-            ("broken_rules", pa.string()),
-            ("decided_at", pa.timestamp("us")),
-        ]
-    )

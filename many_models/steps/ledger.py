@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 
 from many_models import __version__
 from many_models.core.config_version import config_version
-from many_models.core.ledger import NOT_IN_LEDGER
 from many_models.core.registration import ModelVersion, RegistrationFailure
-from many_models.core.shapes import shape_of
+from many_models.core.result_tables.fact_schemas import ledger_schema
 from many_models.core.use_case import AnyUseCase
 
 
@@ -57,20 +56,3 @@ def write_ledger(
         "model_run_id": [version and version.run_id for version in versions],
     }
     return pa.table(columns, schema=ledger_schema(use_case))
-
-
-def ledger_schema(use_case: AnyUseCase) -> pa.Schema:
-    """Columns of the ledger table."""
-    training = shape_of(use_case).training_schema(use_case)
-    fields = [field for field in training if field.name not in NOT_IN_LEDGER]
-    added = [
-        ("run_id", pa.string()),
-        ("trained_at", pa.timestamp("us")),
-        ("data_version", pa.int64()),
-        ("code_version", pa.string()),
-        ("config_version", pa.string()),
-        ("model_name", pa.string()),
-        ("model_version", pa.int64()),
-        ("model_run_id", pa.string()),
-    ]
-    return pa.schema([*fields, *(pa.field(*item) for item in added)])

@@ -58,7 +58,6 @@ def measure_origin(
 
     reader = pa.RecordBatchReader.from_batches(schema, batches())
     results.replace(TABLE, reader, {"origin": origin.isoformat(sep=" ")})
-    create_accuracy_views(use_case, results)
     return totals.summary()
 
 
@@ -86,8 +85,6 @@ def _divide(
     use_case: AnyUseCase, origin: datetime, lake: Lake, results: Results
 ) -> Iterator[tuple[list[str], str]]:
     """Partitions to be judged together, and the last time that their data reaches."""
-    if not results.store.has_table(results.name("predictions")):
-        raise _nothing(use_case, origin)
     counts = results.store.query(
         f'SELECT "partition", COUNT(*) AS n FROM "{results.name("predictions")}" '
         'WHERE origin = :origin GROUP BY "partition"',
@@ -134,24 +131,3 @@ def _rows_after(
     names = [*use_case.keys, time, *use_case.row_id_columns, use_case.target]
     dataset = lake.grouped_datasets(use_case).dataset(list(partitions))
     return dataset.to_table(columns=names, filter=ds.field(time) > origin)
-
-
-def create_accuracy_views(use_case: AnyUseCase, results: Results) -> None:
-    """Make the views of accuracy by group and by the distance from the origin."""
-    figures = ["COUNT(*) AS n"]
-    if use_case.target_is_number:
-        figures += ["AVG(ABS(deviation)) AS mae", "AVG(deviation) AS bias"]
-        figures += ["SUM(ABS(deviation)) / NULLIF(SUM(ABS(actual)), 0) AS wape"]
-    else:
-        figures += ["AVG(1.0 * hit) AS accuracy"]
-    if "covered" in accuracy_schema(use_case).names:
-        figures += ["AVG(1.0 * covered) AS coverage"]
-    keys = ", ".join(f'"{name}"' for name in use_case.keys)
-    for name, by in {
-        "by_group": f'origin, "partition", group_key, {keys}, source',
-        "by_horizon": "periods_ahead, source",
-    }.items():
-        results.store.create_view(
-            results.name(f"{TABLE}_{name}"),
-            f'SELECT {by}, {", ".join(figures)} FROM "{results.name(TABLE)}" GROUP BY {by}',
-        )

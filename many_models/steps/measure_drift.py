@@ -35,12 +35,13 @@ from many_models.core.registration import (
     POOLED_TAG,
     TRAINING_VERSION_TAG,
 )
+from many_models.core.result_tables.fact_schemas import drift_schema
 from many_models.core.sharding import Shard, bundle_shards
 from many_models.core.shifted_rows import SHIFT_SCHEMA
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.champion_age import find_stale
 from many_models.steps.champion_errors import Judged, read_errors
-from many_models.steps.drift_review import PartitionDrift, create_drift_view, summarise
+from many_models.steps.drift_review import PartitionDrift, summarise
 from many_models.steps.group import read_shards
 from many_models.steps.results import Results
 
@@ -72,37 +73,7 @@ def measure_drift(
     champions = champions.merge(shifts, how="left", on="group_key")
     rows = _rows(use_case, champions, run_id, results)
     results.replace(TABLE, rows, {"partition": sorted(set(partitions))})
-    create_drift_view(results)
     return summarise(use_case, rows, partitions)
-
-
-def drift_schema(use_case: AnyUseCase) -> pa.Schema:
-    """Columns of the drift table: one row for each group's champion."""
-    time = pa.timestamp("us")
-    return pa.schema(
-        [
-            ("partition", pa.string()),
-            ("group_key", pa.string()),
-            *((name, pa.string()) for name in use_case.keys),
-            ("model_name", pa.string()),
-            ("model_version", pa.int64()),
-            ("candidate", pa.string()),
-            ("trained_through", time),
-            ("measured_at", time),
-            ("data_through", time),
-            ("age_days", pa.float64()),
-            ("judged", pa.int64()),
-            ("promised", pa.float64()),
-            ("error", pa.float64()),
-            ("excess", pa.float64()),
-            ("drifted_since", time),
-            *(field for field in SHIFT_SCHEMA if field.name not in ("group_key", "shifted")),
-            ("drifted", pa.bool_()),
-            ("shifted", pa.bool_()),
-            ("stale", pa.bool_()),
-            ("run_id", pa.string()),
-        ]
-    )
 
 
 def _champions(

@@ -42,6 +42,7 @@ from many_models.core.registration import (
     ModelRecord,
     ModelVersion,
 )
+from many_models.core.result_tables.fact_schemas import pooled_schema
 from many_models.core.sharding import Shard
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.ledger import Run
@@ -200,33 +201,3 @@ def _tags(use_case: UseCase, row: Mapping[str, Any], run: Run, data_version: int
         "config_version": config_version(use_case),
         DAGSTER_RUN_TAG: run.run_id,
     }
-
-
-def pooled_schema() -> pa.Schema:
-    """Columns of the table ``pooled``: one row for each partition with a pooled model.
-
-    ``score`` and ``baseline_score`` are medians over the groups that were judged, ``share_better``
-    is the share of these in which it beats the baseline.
-    """
-    time = pa.timestamp("us")
-    return pa.schema(
-        [
-            ("run_id", pa.string()),
-            ("trained_at", time),
-            ("partition", pa.string()),
-            ("model_name", pa.string()),
-            ("model_version", pa.int64()),
-            ("model_run_id", pa.string()),
-            ("error", pa.string()),
-            ("groups", pa.int64()),
-            ("rows", pa.int64()),
-            ("groups_judged", pa.int64()),
-            ("score", pa.float64()),
-            ("baseline_score", pa.float64()),
-            ("share_better", pa.float64()),
-            ("coverage", pa.float64()),
-            ("evaluated_from", time),
-            ("trained_through", time),
-            ("seconds", pa.float64()),
-        ]
-    )

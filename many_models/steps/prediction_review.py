@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from many_models.adapters.charts.output import to_markdown
+from many_models.adapters.charts.series import draw_series
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.plots import plot_forecasts
 from many_models.core.errors import UseCaseError
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.tabular.use_case import TabularUseCase
@@ -30,7 +31,9 @@ def show_examples(use_case: AnyUseCase, origin: datetime, lake: Lake, results: R
     if isinstance(use_case, TabularUseCase):
         return tabulate_predictions(use_case, origin, results)
     examples = select_examples(_forecast(use_case), origin, lake, results)
-    return plot_forecasts(examples, use_case.target)
+    if not examples:
+        return "Nothing was forecast."
+    return to_markdown(draw_series(examples, use_case.target), "forecasts")
 
 
 def _forecast(use_case: AnyUseCase) -> UseCase:

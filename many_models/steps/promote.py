@@ -16,6 +16,7 @@ from many_models.adapters.registry.readable_registry import ReadableRegistry
 from many_models.core.errors import ManyModelsError, RegistryError, raise_failed
 from many_models.core.registration import DAGSTER_RUN_TAG, TRAINING_RUN_TAG, TRAINING_VERSION_TAG
 from many_models.core.use_case import AnyUseCase
+from many_models.steps.champions import copy_champions
 from many_models.steps.results import Results
 
 
@@ -81,6 +82,7 @@ def promote_partitions(
     champions: dict[str, int] = defaultdict(int)
     for champion in production.champions(use_case.name, partitions):
         champions[champion.tags["partition"]] += 1
+    copy_champions(use_case, partitions, production, results)
     done = {
         name: PromotedPartition(
             promoted=counts[name]["promoted"],
@@ -139,13 +141,11 @@ def find_unqualified(
     use_case: AnyUseCase, partitions: Sequence[str], production: ReadableRegistry, results: Results
 ) -> dict[str, list[str]]:
     """Names of champions without a passing verdict, by partition: there must be none."""
-    passing: set[tuple[str, ...]] = set()
-    if results.store.has_table(results.name("verdicts")):
-        rows = results.store.query(
-            f'SELECT model_name, model_version, model_run_id FROM "{results.name("verdicts")}" '
-            "WHERE accepted"
-        )
-        passing = {tuple(str(value) for value in row.values()) for row in rows.to_pylist()}
+    rows = results.store.query(
+        f'SELECT model_name, model_version, model_run_id FROM "{results.name("verdicts")}" '
+        "WHERE accepted"
+    )
+    passing = {tuple(str(value) for value in row.values()) for row in rows.to_pylist()}
     unqualified: dict[str, list[str]] = {name: [] for name in partitions}
     for champion in production.champions(use_case.name, partitions):
         tags = champion.tags

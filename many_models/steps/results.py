@@ -1,25 +1,27 @@
-"""The tables that a use case keeps in the result store, and what is asked of them.
+"""A use case's part of the result store: opening it, replacing what a step has made, last runs.
 
-``<use case>_ledger``, ``_explanations`` (of each partition's last training run alone),
-``_verdicts``, ``_predictions``, ``_scoring``, ``_accuracy``, ``_stages``, where there are pooled
-models ``_pooled`` and, after the first rollback, ``_rollbacks``; the views ``_latest_ledger``,
-``_latest_pooled`` and ``_latest_verdicts`` hold each partition's last run, ``_accuracy_by_group``
-and ``_accuracy_by_horizon`` averages.
+Which tables and views there are, and what their columns mean, is declared in
+``core.result_tables``; all of them are there once the results are opened.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.adapters.results.store import ResultStore, Slice
+from many_models.core.result_tables.declaration import declare
+from many_models.core.result_tables.dimensions import calendar_rows
+from many_models.core.result_tables.fact_schemas import STAGES
+from many_models.core.result_tables.spec import Declaration
 from many_models.core.use_case import AnyUseCase
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,11 @@ class Results:
     store: ResultStore
     use_case: AnyUseCase
 
+    @cached_property
+    def declaration(self) -> Declaration:
+        """Its tables and views."""
+        return declare(self.use_case)
+
     def name(self, table: str) -> str:
         return self.use_case.table(table)
 
@@ -47,18 +54,31 @@ class Results:
         where: Where,
     ) -> int:
         """Replace a slice of one table in one transaction; returns the rows written."""
-        return self.store.replace_slice(self.name(table), rows, where=where)
+        return self.replace_all({table: (rows, where)})[table]
 
     def replace_all(
         self, slices: Mapping[str, tuple[pa.Table | pa.RecordBatchReader, Where]]
-    ) -> None:
-        """Replace slices of several tables, by name, in one transaction."""
-        self.store.replace_slices([Slice(self.name(t), *slices[t]) for t in slices])
+    ) -> dict[str, int]:
+        """Replace slices of several tables, by name, in one transaction; rows written by table.
+
+        What follows from them, such as totals, is written in the same transaction.
+        """
+        counts = self.store.replace_slices(
+            [Slice(self.name(t), *slices[t], follow=self._following(t)) for t in slices]
+        )
+        return dict(zip(slices, counts, strict=True))
+
+    def _following(self, table: str) -> list[tuple[str, Sequence[str]]]:
+        found = self.declaration.derived_from(table)
+        return [(self.name(suffix), statements) for suffix, statements in found]
 
     def latest(self, table: str, partitions: Sequence[str] | None = None) -> pa.Table:
-        """Rows of each partition's last run in ``ledger``, ``pooled`` or ``verdicts``."""
+        """Rows of each partition's last run in ``ledger``, ``pooled`` or ``verdicts``.
+
+        None of a table that this use case does not have.
+        """
         view = self.name(f"latest_{table}")
-        if not self.store.has_table(view):
+        if all(self.name(declared.suffix) != view for declared in self.declaration.views):
             return pa.table({"partition": pa.array([], pa.string())})
         if partitions is None or len(partitions) > PARTITIONS_IN_A_QUERY:
             rows = self.store.query(f'SELECT * FROM "{view}"')
@@ -68,19 +88,26 @@ class Results:
         among = ", ".join(f":{name}" for name in named) or "NULL"
         return self.store.query(f'SELECT * FROM "{view}" WHERE "partition" IN ({among})', named)
 
-    def create_views(self, table: str, moment: str) -> None:
-        """Make the view of each partition's last run, by the column that says when it was.
 
-        With its index, since the view is asked for far more often than rows are added.
-        """
-        name = self.name(table)
-        self.store.create_index(name, ["partition", moment])
-        self.store.create_view(
-            self.name(f"latest_{table}"),
-            f'SELECT t.* FROM "{name}" t JOIN (SELECT "partition" AS p, MAX("{moment}") AS m '
-            f'FROM "{name}" GROUP BY "partition") latest '
-            f'ON t."partition" = latest.p AND t."{moment}" = latest.m',
-        )
+def open_results(url: str, use_case: AnyUseCase) -> Results:
+    """The results of a use case, with all its tables and views, which are made where they are not.
+
+    Raises:
+        StoreError: the store cannot be reached or written.
+    """
+    results = Results(ResultStore(url), use_case)
+    if results.store.ensure(results.declaration):
+        first, last = use_case.source.start, use_case.source.end or datetime.now(UTC).date()
+        write_dates(results, range(first.year, last.year + 1))
+    return results
+
+
+def write_dates(results: Results, years: Iterable[int]) -> None:
+    """Put these years into the calendar, as far as they are not there."""
+    sql = f'SELECT DISTINCT "year" AS y FROM "{results.name("dates")}"'
+    if missing := sorted(set(years) - set(results.store.query(sql)["y"].to_pylist())):
+        which = {"year": [str(year) for year in missing]}
+        results.replace("dates", calendar_rows(missing), which)
 
 
 @dataclass
@@ -109,17 +136,5 @@ def timed(results: Results, stage: str, run_id: str) -> Iterator[Stage]:
         "partitions": figures.partitions,
         "rows": figures.rows,
     }
-    table = pa.Table.from_pylist([row], schema=_STAGES)
+    table = pa.Table.from_pylist([row], schema=STAGES)
     results.replace("stages", table, {"run_id": run_id, "stage": stage})
-
-
-_STAGES = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("stage", pa.string()),
-        ("started_at", pa.timestamp("us")),
-        ("seconds", pa.float64()),
-        ("partitions", pa.int64()),
-        ("rows", pa.int64()),
-    ]
-)

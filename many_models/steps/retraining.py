@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
+from many_models.core.result_tables.fact_schemas import retraining_schema
 from many_models.core.retraining_requests import Request, TrainedCounts
 from many_models.steps.results import Results
 
@@ -21,8 +22,6 @@ REMEMBERED = timedelta(days=400)
 
 def read_requests(results: Results, now: datetime) -> list[Request]:
     """Requests that may still matter, the oldest first."""
-    if not results.store.has_table(results.name(TABLE)):
-        return []
     names = ", ".join(f'"{field.name}"' for field in fields(Request))
     rows = results.store.query(
         f'SELECT {names} FROM "{results.name(TABLE)}" WHERE requested_at > :since '
@@ -45,7 +44,7 @@ def write_requests(results: Results, requests: Sequence[Request], changed: Colle
 
 def read_counts(results: Results, run_ids: Collection[str]) -> dict[tuple[str, str], TrainedCounts]:
     """What these runs trained and promoted, by run and partition; none of what they never began."""
-    if not run_ids or not results.store.has_table(results.name("ledger")):
+    if not run_ids:
         return {}
     named = {f"r{number}": run_id for number, run_id in enumerate(sorted(run_ids))}
     among = f"run_id IN ({', '.join(f':{name}' for name in named)})"
@@ -55,14 +54,12 @@ def read_counts(results: Results, run_ids: Collection[str]) -> dict[tuple[str, s
         'GROUP BY run_id, "partition"',
         named,
     ).to_pylist()
-    accepted: dict[tuple[str, str], int] = {}
-    if results.store.has_table(results.name("verdicts")):
-        rows = results.store.query(
-            f'SELECT run_id, "partition", COUNT(*) AS n FROM "{results.name("verdicts")}" '
-            f'WHERE {among} AND accepted AND group_key IS NOT NULL GROUP BY run_id, "partition"',
-            named,
-        ).to_pylist()
-        accepted = {(row["run_id"], row["partition"]): int(row["n"]) for row in rows}
+    rows = results.store.query(
+        f'SELECT run_id, "partition", COUNT(*) AS n FROM "{results.name("verdicts")}" '
+        f'WHERE {among} AND accepted AND group_key IS NOT NULL GROUP BY run_id, "partition"',
+        named,
+    ).to_pylist()
+    accepted = {(row["run_id"], row["partition"]): int(row["n"]) for row in rows}
     return {
         (row["run_id"], row["partition"]): TrainedCounts(
             trained=int(row["n"]),
@@ -71,30 +68,3 @@ def read_counts(results: Results, run_ids: Collection[str]) -> dict[tuple[str, s
         )
         for row in trained
     }
-
-
-def retraining_schema() -> pa.Schema:
-    """Columns of the audit: one row for each request of a partition."""
-    time = pa.timestamp("us")
-    return pa.schema(
-        [
-            ("request_id", pa.string()),
-            ("partition", pa.string()),
-            ("reason", pa.string()),
-            ("subject", pa.string()),
-            ("detail", pa.string()),
-            ("value", pa.float64()),
-            ("estimated_core_seconds", pa.float64()),
-            ("attempt", pa.int64()),
-            ("requested_at", time),
-            ("champions_through", time),
-            ("run_id", pa.string()),
-            ("outcome", pa.string()),
-            ("ended_at", time),
-            ("trained", pa.int64()),
-            ("promoted", pa.int64()),
-            ("kept", pa.int64()),
-            ("core_seconds", pa.float64()),
-            ("gone_since", time),
-        ]
-    )

@@ -87,14 +87,10 @@ def _read_manifest(
 
 def _read_trainings(results: Results) -> dict[str, LastTraining]:
     view = results.name("latest_ledger")
-    if not results.store.has_table(view):
-        return {}
-    columns = results.store.query(f'SELECT * FROM "{view}" LIMIT 0').column_names
-    version = "MAX(config_version)" if "config_version" in columns else "NULL"
     rows = results.store.query(
         'SELECT "partition", run_id, COUNT(*) AS n, MAX(trained_at) AS trained_at, '
         "MAX(trained_through) AS trained_through, SUM(core_seconds) AS core_seconds, "
-        f"MAX(code_version) AS code_version, {version} AS config_version "
+        "MAX(code_version) AS code_version, MAX(config_version) AS config_version "
         f'FROM "{view}" GROUP BY "partition", run_id'
     ).to_pylist()
     through = {row["partition"]: row["trained_through"] for row in rows}
@@ -131,8 +127,6 @@ def _read_through_before(results: Results, partitions: list[str]) -> dict[str, o
 
 def _read_drift(use_case: AnyUseCase, results: Results) -> dict[str, DriftSeen]:
     table = results.name("drift")
-    if not results.store.has_table(table):
-        return {}
     least = use_case.drift.judged_min_of(use_case.frequency)
     rows = results.store.query(
         'SELECT "partition", trained_through, MAX(measured_at) AS measured_at, '
@@ -163,8 +157,6 @@ def _add_up(rows: list[Row]) -> DriftSeen:
 def _count_grown(use_case: AnyUseCase, results: Results, through: datetime) -> dict[str, int]:
     """Groups of each partition that had too little data and have about enough now."""
     view = results.name("latest_ledger")
-    if not results.store.has_table(view):
-        return {}
     reasons = ", ".join(f"'{reason}'" for reason in REASONS)
     rows = results.store.query(
         f'SELECT "partition", observations, first_time, trained_through FROM "{view}" '

@@ -6,7 +6,7 @@ those who read SQL.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -29,6 +29,7 @@ from many_models.core.registration import (
     ROLLED_BACK_TO_TAG,
     ModelVersion,
 )
+from many_models.core.result_tables.fact_schemas import ROLLBACKS
 from many_models.core.rollback import (
     BASELINE,
     ChampionHistory,
@@ -39,6 +40,7 @@ from many_models.core.rollback import (
     promotion_run,
 )
 from many_models.core.use_case import AnyUseCase
+from many_models.steps.champions import copy_champions
 from many_models.steps.results import Results
 
 NAMES_SHOWN = 10
@@ -134,7 +136,16 @@ def carry_out(
     versions = production.versions(use_case.name, {ROLLBACK_ID_TAG: rollback.id})
     marked = [_row(version) for version in versions if ROLLED_BACK_AT_TAG in version.tags]
     rows = pa.Table.from_pylist(marked, schema=ROLLBACKS)
-    return results.replace("rollbacks", rows, {"rollback_id": rollback.id})
+    count = results.replace("rollbacks", rows, {"rollback_id": rollback.id})
+    copy_champions(use_case, _partitions(versions, found), production, results)
+    return count
+
+
+def _partitions(versions: Sequence[ModelVersion], found: RollbackPlan) -> set[str]:
+    """Partitions whose champions a rollback has changed, or brought back."""
+    gone = {version.tags.get(PARTITION_TAG) for version in versions}
+    back = {change.to_partition for change in found.changes}
+    return {name for name in gone | back if name is not None}
 
 
 def _of_partition(
@@ -194,19 +205,3 @@ def _row(version: ModelVersion) -> dict[str, object]:
         "from_version": version.version,
         "to_version": None if target == BASELINE else int(target),
     }
-
-
-ROLLBACKS = pa.schema(
-    [
-        ("rollback_id", pa.string()),
-        ("rolled_back_at", pa.timestamp("us")),
-        ("rolled_back_by", pa.string()),
-        ("reason", pa.string()),
-        ("partition", pa.string()),
-        ("group_key", pa.string()),
-        ("model_name", pa.string()),
-        ("from_version", pa.int64()),
-        ("to_version", pa.int64()),
-    ]
-)
-"""Columns of the table of rollbacks: one row a model; ``to_version`` is NULL for the baseline."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
@@ -29,9 +30,10 @@ from many_models.core.registration import PARTITION_KEY_TAG, PARTITION_TAG, Mode
 from many_models.core.shapes import shape_of
 from many_models.core.sharding import BrokenShard, Shard
 from many_models.core.use_case import AnyUseCase
+from many_models.steps.champions import mend_champions
 from many_models.steps.group import read_shards
 from many_models.steps.lost_groups import list_lost
-from many_models.steps.results import Results
+from many_models.steps.results import Results, Where, write_dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,18 @@ def score_origin(
     """
     shards = read_shards(use_case, lake)
     with lake.scratch(use_case, "scoring") as scratch:
-        champions = by_partition(production.champions(use_case.name))
+        found = production.champions(use_case.name)
         ended = score_shards(
-            use_case, shards, champions, origin, scratch.uri, spark=spark, registry=production
+            *(use_case, shards, by_partition(found), origin, scratch.uri),
+            spark=spark,
+            registry=production,
         )
         scored = [shard for shard in ended if isinstance(shard, ScoredShard)]
         broken = [shard for shard in ended if isinstance(shard, BrokenShard)]
-        lost = _list_lost(use_case, origin, scored, broken, lake)
+        lost = partial(_list_lost, use_case, origin, scored, broken, lake)
         rows = _write(use_case, origin, scored, lost, results)
-    sources = sum((Counter(shard.sources) for shard in scored), Counter(none=len(lost)))
+    mend_champions(use_case, found, production, results)
+    sources = sum((Counter(shard.sources) for shard in scored), Counter(none=rows.lost))
     groups = sum(shard.groups for shard in shards)
     return ScoredOrigin(
         groups=groups,
@@ -78,7 +83,7 @@ def score_origin(
         by_pooled=sources["pooled"],
         by_baseline=sources["baseline"],
         unserved=sources["none"],
-        rows=rows,
+        rows=rows.predictions,
     )
 
 
@@ -119,21 +124,42 @@ def _plan(
     return [ScoringTask(shard, paths.get(shard.partition)) for shard in shards]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Rows of predictions, and groups that are in the ledger without having been read."""
+
+    predictions: int
+    lost: int
+
+
 def _write(
     use_case: AnyUseCase,
     origin: datetime,
     scored: Sequence[ScoredShard],
-    lost: pa.Table,
+    list_lost: Callable[[pa.Schema], pa.Table],
     results: Results,
-) -> int:
-    """Replace the origin's slice: the predictions, then the ledger that speaks of them."""
+) -> _Written:
+    """Replace the origin's slice of all tables in one transaction."""
     slice_of, shape = {"origin": origin.isoformat(sep=" ")}, shape_of(use_case)
+    tables = {
+        "scoring": (shape.scoring_schema(use_case), [shard.ledger for shard in scored]),
+    }
+    if (schema := shape.inventory_schema(use_case)) is not None:
+        paths = [shard.inventory for shard in scored if shard.inventory is not None]
+        tables["inventory"] = (schema, paths)
     predictions = stream_parquet([s.predictions for s in scored], shape.prediction_schema(use_case))
-    rows = results.replace("predictions", predictions, slice_of)
-    schema = shape.scoring_schema(use_case)
-    batches = chain(stream_parquet([s.ledger for s in scored], schema), lost.to_batches())
-    results.replace("scoring", pa.RecordBatchReader.from_batches(schema, batches), slice_of)
-    return rows
+    slices: dict[str, tuple[pa.RecordBatchReader, Where]] = {"predictions": (predictions, slice_of)}
+    count = 0
+    for name, (schema, paths) in tables.items():
+        lost = list_lost(schema)
+        batches = chain(stream_parquet(paths, schema), lost.to_batches())
+        slices[name] = (pa.RecordBatchReader.from_batches(schema, batches), slice_of)
+        count = len(lost)
+    written = results.replace_all(slices)
+    ahead = use_case.frequency.to_period(np.array([np.datetime64(origin, "us")]))
+    last = use_case.frequency.to_time(ahead + use_case.periods_ahead)[0].item()
+    write_dates(results, range(origin.year, last.year + 1))
+    return _Written(written["predictions"], count)
 
 
 def _list_lost(
@@ -142,15 +168,15 @@ def _list_lost(
     scored: Sequence[ScoredShard],
     broken: Sequence[BrokenShard],
     lake: Lake,
+    schema: pa.Schema,
 ) -> pa.Table:
-    """Rows of the scoring ledger for the groups of broken shards."""
+    """Rows of a table with one for each group and origin, for the groups of broken shards."""
     partitions = {shard.shard.partition for shard in broken}
     found = [
         read_parquet(shard.ledger, ["group_key"])
         for shard in scored
         if shard.partition in partitions
     ]
-    schema = shape_of(use_case).scoring_schema(use_case)
     ending = {"origin": origin, "source": "none"}
     return list_lost(use_case, broken, found, lake, ending, schema)
 

@@ -20,7 +20,8 @@ class Status:
     them others than groups' own models have made are rows of the last origin; ``seconds`` are of
     each stage's last run. ``drifted``, ``shifted`` and ``stale`` count champions,
     ``being_retrained`` the partitions that the retraining sensor has asked for and of which it has
-    seen no end yet.
+    seen no end yet. Where the use case has an inventory, ``with_safety_stock`` counts the groups
+    that got one at the last origin, ``to_be_ordered`` those whose stock is below.
     """
 
     groups: int
@@ -39,6 +40,8 @@ class Status:
     stale: int
     seconds: dict[str, float]
     being_retrained: int = 0
+    with_safety_stock: int | None = None
+    to_be_ordered: int | None = None
 
 
 def read_status(results: Results, production: ReadableRegistry) -> Status:
@@ -62,6 +65,7 @@ def read_status(results: Results, production: ReadableRegistry) -> Status:
         **_count_drift(results),
         seconds=_stage_seconds(results),
         being_retrained=_count_requested(results),
+        **_count_stock(results),
     )
 
 
@@ -113,10 +117,20 @@ def _count_requested(results: Results) -> int:
     return int(rows[0]["n"]) if rows else 0
 
 
+def _count_stock(results: Results) -> dict[str, int]:
+    if all(table.suffix != "inventory" for table in results.declaration.tables):
+        return {}
+    rows = _query(
+        results,
+        "SELECT COUNT(order_up_to) AS known, COUNT(CASE WHEN order_quantity > 0 THEN 1 END) AS low "
+        'FROM "{latest_inventory}"',
+        "latest_inventory",
+    )
+    return {"with_safety_stock": int(rows[0]["known"]), "to_be_ordered": int(rows[0]["low"])}
+
+
 def _query(results: Results, sql: str, *tables: str) -> list[dict[str, Any]]:
     """Rows of a query about these tables; none where one of them is not there yet."""
     names = {table: results.name(table) for table in tables}
-    if not all(results.store.has_table(name) for name in names.values()):
-        return []
     rows: list[dict[str, Any]] = results.store.query(sql.format(**names)).to_pylist()
     return rows

@@ -31,6 +31,7 @@ from many_models.adapters.spark.shards import Progress, run_tasks
 from many_models.core.config_version import config_version
 from many_models.core.errors import LakeError, ManyModelsError, raise_failed
 from many_models.core.explanation import EFFECTS, write_explanations
+from many_models.core.forecast.use_case import UseCase
 from many_models.core.keys import model_name
 from many_models.core.ledger import NOT_IN_LEDGER
 from many_models.core.registration import (
@@ -42,6 +43,7 @@ from many_models.core.registration import (
 from many_models.core.shapes import Shape, shape_of
 from many_models.core.sharding import BrokenShard, Shard, bundle_shards
 from many_models.core.use_case import AnyUseCase
+from many_models.steps.backtests import stream_backtests
 from many_models.steps.explanations import stream_explanations
 from many_models.steps.group import read_manifest
 from many_models.steps.ledger import Run, write_ledger
@@ -110,21 +112,32 @@ def train_partitions(
         )
         names = sorted(set(partitions))
         of_run: Where = {"run_id": run.run_id, "partition": names}
+        of_last_run: Where = {"partition": names}
         explanations = stream_explanations(use_case, trained, ledgers)
         results.replace_all(
             {
                 "ledger": (ledger, of_run),
-                "explanations": (explanations, {"partition": names}),
+                "explanations": (explanations, of_last_run),
+                **_backtests(use_case, trained, ledgers, of_last_run),
                 **({"pooled": (pooled_rows, of_run)} if len(pooled_rows) else {}),
             }
         )
         worst = show_worst(use_case, choose_worst(use_case, ledger), trained, ledgers)
-    if len(pooled_rows):
-        results.create_views("pooled", "trained_at")
-    results.create_views("ledger", "trained_at")
     done = TrainedPartitions(ledger, worst)
     raise_failed(_find_failed(partitions, manifest.shards, broken), done, len(names))
     return done
+
+
+def _backtests(
+    use_case: AnyUseCase,
+    trained: Sequence[TrainedShard],
+    ledgers: Sequence[pa.Table],
+    where: Where,
+) -> dict[str, tuple[pa.RecordBatchReader, Where]]:
+    """The slice of the backtests, of forecasts; other problems have a holdout."""
+    if not isinstance(use_case, UseCase):
+        return {}
+    return {"backtests": (stream_backtests(use_case, trained, ledgers), where)}
 
 
 def _list_lost(

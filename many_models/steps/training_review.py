@@ -11,13 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from many_models.adapters.charts.groups_of_skill import BIN, draw_skill
+from many_models.adapters.charts.output import to_markdown
+from many_models.adapters.charts.series import Forecast, Line, Series, draw_series
 from many_models.adapters.lake.arrow_files import read_parquet
-from many_models.adapters.plots import BacktestExample, plot_backtests
 from many_models.adapters.spark.shard_work import TrainedShard
 from many_models.core.forecast.closeup import CloseUp
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.ledger import CLOSEUP
 from many_models.core.shapes import shape_of
+from many_models.core.skill import skill
 from many_models.core.use_case import AnyUseCase
 from many_models.core.worst_groups import find_worst
 
@@ -67,9 +70,26 @@ def show_worst(
     shown = {}
     for partition, rows in worst.items():
         there = [row for row in rows if row["group_key"] in found]
-        examples = [_example(use_case, row, found[row["group_key"]]) for row in there]
-        shown[partition] = plot_backtests(examples, use_case.target)
+        drawn = [_example(use_case, row, found[row["group_key"]]) for row in there]
+        chart = draw_series(drawn, use_case.target) if drawn else None
+        shown[partition] = to_markdown(chart, "worst groups") if chart else "Nothing was forecast."
     return shown
+
+
+def show_skill(use_case: AnyUseCase, ledger: pa.Table) -> str:
+    """Markdown of how many models take away how much of the baseline's error."""
+    score, baseline = (
+        ledger[name].cast(pa.float64()).fill_null(np.nan).to_numpy()
+        for name in ("score", "baseline_score")
+    )
+    found = skill(score, baseline, higher_is_better=use_case.higher_is_better)
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return "No model was trained."
+    places = np.clip(np.floor((found + 1) / BIN), 0, round(2 / BIN) - 1).astype(int)
+    starts, counts = np.unique(places, return_counts=True)
+    begins = [round(-1 + BIN * place, 2) for place in starts.tolist()]
+    return to_markdown(draw_skill(zip(begins, counts.tolist(), strict=True)), "skill")
 
 
 def _read_close_ups(
@@ -86,23 +106,22 @@ def _read_close_ups(
     return found
 
 
-def _example(use_case: UseCase, row: Row, closeup: CloseUp) -> BacktestExample:
+def _example(use_case: UseCase, row: Row, closeup: CloseUp) -> Series:
     to_time, horizon = use_case.frequency.to_time, use_case.horizon
     ahead = np.arange(1, horizon + 1)
     metric = use_case.metric
     score = f"{metric} {row['score']:.3g}, baseline {row['baseline_score']:.3g}"
-    return BacktestExample(
-        title=f"{row['group_key']}: {row['candidate']}, {score}",
-        history_times=to_time(closeup.origin + 1 - np.arange(len(closeup.history), 0, -1)),
-        history=np.array(closeup.history, dtype=np.float64),
+    past = to_time(closeup.origin + 1 - np.arange(len(closeup.history), 0, -1))
+    times = to_time(closeup.origin + ahead[: len(closeup.prediction)])
+    final = (closeup.prediction, closeup.lower, closeup.upper)
+    return Series(
+        f"{row['group_key']}: {row['candidate']}, {score}",
+        Line(past, np.array(closeup.history, dtype=np.float64)),
+        Forecast(times, *(np.array(values, dtype=np.float64) for values in final)),
         backtest=[
-            (to_time(origin + ahead), np.array(forecast, dtype=np.float64))
+            Line(to_time(origin + ahead), np.array(forecast, dtype=np.float64))
             for origin, forecast in zip(closeup.fold_origins, closeup.backtest, strict=True)
         ],
-        times=to_time(closeup.origin + ahead[: len(closeup.prediction)]),
-        prediction=np.array(closeup.prediction, dtype=np.float64),
-        lower=np.array(closeup.lower, dtype=np.float64),
-        upper=np.array(closeup.upper, dtype=np.float64),
     )
 
 

@@ -7,10 +7,8 @@ from many_models.core.forecast.ledger import training_schema
 from many_models.core.forecast.scoring import prediction_schema, scoring_schema
 from many_models.core.lake_schema import SHARD_COLUMNS, WINDOW
 from many_models.core.reserved_columns import LAKE_COLUMNS, RESULT_COLUMNS
+from many_models.core.result_tables.fact_schemas import drift_schema, ledger_schema, verdict_schema
 from many_models.core.shapes import shape_of
-from many_models.steps.judge import verdict_schema
-from many_models.steps.ledger import ledger_schema
-from many_models.steps.measure_drift import drift_schema
 from many_models_tests.core.tabular.rows import make_flights
 from many_models_tests.fakes import make_use_case
 

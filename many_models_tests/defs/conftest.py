@@ -25,6 +25,7 @@ from many_models.core.config_version import config_version
 from many_models.core.errors import PartitionsError
 from many_models.core.forecast.scoring import prediction_schema, scoring_schema
 from many_models.core.forecast.use_case import UseCase
+from many_models.core.result_tables.fact_schemas import drift_schema, ledger_schema
 from many_models.core.sharding import Shard
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.resources import (
@@ -34,13 +35,12 @@ from many_models.defs.resources import (
     build_resources,
 )
 from many_models.steps.accuracy_review import Judged
-from many_models.steps.drift_review import PartitionDrift, create_drift_view, summarise
+from many_models.steps.drift_review import PartitionDrift, summarise
 from many_models.steps.forecast_review import Coverage
 from many_models.steps.group import Conservation, GroupedPartition
 from many_models.steps.judge import PartitionVerdict
-from many_models.steps.ledger import Run, ledger_schema
+from many_models.steps.ledger import Run
 from many_models.steps.measure_accuracy import OriginAccuracy
-from many_models.steps.measure_drift import drift_schema
 from many_models.steps.promote import PromotedPartition
 from many_models.steps.results import Results
 from many_models.steps.score import ScoredOrigin
@@ -138,7 +138,6 @@ class Platform:
         ]
         ledger = pa.Table.from_pylist(rows, schema=ledger_schema(use_case))
         results.replace("ledger", ledger, {"run_id": run.run_id, "partition": list(keys)})
-        results.create_views("ledger", "trained_at")
         done = TrainedPartitions(ledger, {keys[0]: "these are bad"})
         if broken:
             raise PartitionsError(broken, done)
@@ -178,7 +177,6 @@ class Platform:
         rows = [drift_row(key, run_id=run, drifted=key in self.drifting) for key in keys]
         table = pa.Table.from_pylist(rows, schema=drift_schema(use_case))
         results.replace("drift", table, {"partition": list(keys)})
-        create_drift_view(results)
         return summarise(use_case, table, keys)
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from many_models.adapters.plots import AccuracyExample
+from many_models.adapters.charts.series import Forecast, Line, Series
 from many_models.core.drift_rules import DriftRules
 from many_models.defs import model_drift
 from many_models.defs.model_drift import (
@@ -98,9 +98,10 @@ def test_a_run_checks_each_partition_by_itself(
     days, sold = np.array(["2024-03-01", "2024-03-02"], dtype="datetime64[us]"), np.ones(2)
     shown: list[str] = []
 
-    def show(_: object, row: dict[str, str], __: object) -> AccuracyExample:
+    def show(_: object, row: dict[str, str], __: object) -> Series:
         shown.append(row["group_key"])
-        return AccuracyExample(row["group_key"], days, sold, sold, datetime(2024, 3, 2))
+        forecast = Forecast(days, sold, sold, sold)
+        return Series(row["group_key"], Line(days, sold), forecast, since=datetime(2024, 3, 2))
 
     monkeypatch.setattr(model_drift, "show_recent", show)
     instance.add_dynamic_partitions("sales_groups", ["a", "b", "c"])

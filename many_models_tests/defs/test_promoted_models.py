@@ -7,14 +7,12 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.results.store import ResultStore
 from many_models.core.errors import RegistryError
 from many_models.core.forecast.use_case import UseCase
+from many_models.core.result_tables.fact_schemas import ledger_schema, verdict_schema
 from many_models.defs.promoted_models import build_promoted_models, judge_champions
 from many_models.defs.resources import RegistryResource
-from many_models.steps.judge import verdict_schema
-from many_models.steps.ledger import ledger_schema
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models_tests.defs.conftest import materialize
 from many_models_tests.fakes import make_use_case
 
@@ -29,7 +27,7 @@ def results(home: Path, use_case: UseCase, monkeypatch: pytest.MonkeyPatch) -> R
     """Results of a training run "new" in partitions a and b, which come before any registry."""
     monkeypatch.setattr(RegistryResource, "open", lambda *_: None)
     home.mkdir()
-    made = Results(ResultStore(f"sqlite:///{home}/results.db"), use_case)
+    made = open_results(f"sqlite:///{home}/results.db", use_case)
     write(made, "ledger", "new", "a", "b")
     return made
 
@@ -51,7 +49,6 @@ def write(results: Results, table: str, run_id: str, *partitions: str) -> None:
     ]
     where = {"run_id": run_id, "partition": list(partitions)}
     results.replace(table, pa.Table.from_pylist(rows, schema=schema), where)
-    results.create_views(table, "trained_at")
 
 
 def promote(use_case: UseCase, instance: dg.DagsterInstance, partition: str) -> None:

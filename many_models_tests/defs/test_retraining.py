@@ -10,7 +10,6 @@ import dagster as dg
 import pytest
 
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.results.store import ResultStore
 from many_models.core.config_version import config_version
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.retraining_requests import Request
@@ -20,7 +19,7 @@ from many_models.defs.resources import LakeResource, StoreResource, build_resour
 from many_models.defs.retraining import REQUEST_TAG, build_retraining_sensor, look
 from many_models.defs.run_job import run_job
 from many_models.defs.selections import retrain_config
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models.steps.retraining import read_requests
 from many_models_tests.defs.conftest import Platform
 from many_models_tests.fakes import make_use_case
@@ -54,7 +53,7 @@ def lake(home: Path, instance: Instance, use_case: UseCase) -> Lake:
 
 @pytest.fixture
 def results(home: Path, use_case: UseCase) -> Results:
-    return Results(ResultStore(f"sqlite:///{home}/results.db"), use_case)
+    return open_results(f"sqlite:///{home}/results.db", use_case)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,10 @@ import json
 
 from many_models_tests.deploy.manifests import DEPLOY, placeholders, services
 
-OURS = {"setup", "code", "webserver", "daemon", "mlflow-training", "mlflow-production", "serving"}
+OURS = {
+    *("setup", "code", "webserver", "daemon"),
+    *("mlflow-training", "mlflow-production", "serving", "results"),
+}
 
 
 def test_only_promotion_holds_what_may_write_to_production() -> None:
@@ -16,7 +19,9 @@ def test_only_promotion_holds_what_may_write_to_production() -> None:
     }
     assert holders == {
         "PROMOTER_PASSWORD": {"postgres", "setup", "code"},
-        "READER_PASSWORD": {"postgres", "setup", "code", "mlflow-production", "serving"},
+        "READER_PASSWORD": {
+            *("postgres", "setup", "code", "mlflow-production", "serving", "results"),
+        },
         "TRAINER_PASSWORD": {"postgres", "setup", "code", "mlflow-training"},
     }
 
@@ -32,6 +37,7 @@ def test_the_environment_file_names_all_that_is_filled_in_and_holds_no_secret() 
     assert named.keys() == placeholders((DEPLOY / "compose.yaml").read_text())
     assert {name for name, value in named.items() if value} == {
         "IMAGE",
+        "RESULTS_URL",
         "SERVED_USE_CASE",
         "SPARK_SESSIONS",
     }

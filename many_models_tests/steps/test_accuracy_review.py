@@ -110,6 +110,7 @@ def test_coverage_is_measured_at_every_level_and_the_worst_group_is_first(
     ]
 
 
-def test_nothing_was_measured_where_there_is_no_table(tmp_path: Path) -> None:
+def test_where_nothing_was_measured_there_is_nothing_to_judge(tmp_path: Path) -> None:
     use_case = make_use_case()
-    assert measure_coverage(use_case, ORIGIN, make_results(tmp_path, use_case)) == ([], ())
+    (level,), worst = measure_coverage(use_case, ORIGIN, make_results(tmp_path, use_case))
+    assert (level.judged, level.coverage, worst) == (0, None, ())

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from many_models.adapters.results.store import ResultStore
 from many_models.steps.champion_age import find_stale
-from many_models.steps.results import Results
+from many_models.steps.results import open_results
 from many_models_tests.fakes import make_use_case
 from many_models_tests.retraining_tables import THROUGH, put_ledger
 
 
 def test_a_champion_is_stale_unless_it_has_beaten_a_younger_challenger(tmp_path: Path) -> None:
-    results = Results(ResultStore(f"sqlite:///{tmp_path}/results.db"), make_use_case())
+    results = open_results(f"sqlite:///{tmp_path}/results.db", make_use_case())
     keys, ages = ["young", "beaten", "failed", "old"], np.array([80.0, 120.0, 120.0, 120.0])
     through = np.array([THROUGH] * 4, dtype="datetime64[us]")
     assert find_stale(keys, ages, through, results).tolist() == [False, True, True, True]
@@ -30,6 +29,6 @@ def test_a_champion_is_stale_unless_it_has_beaten_a_younger_challenger(tmp_path:
 
 
 def test_an_age_that_is_not_known_is_no_fault(tmp_path: Path) -> None:
-    results = Results(ResultStore(f"sqlite:///{tmp_path}/results.db"), make_use_case())
+    results = open_results(f"sqlite:///{tmp_path}/results.db", make_use_case())
     nothing = np.array(["NaT"], dtype="datetime64[us]")
     assert find_stale(["k"], np.array([np.nan]), nothing, results).tolist() == [False]

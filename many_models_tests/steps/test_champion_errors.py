@@ -8,11 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.results.store import ResultStore
 from many_models.core.actuals import accuracy_schema
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.champion_errors import Judged, read_errors
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models_tests.core.tabular.rows import make_flights
 from many_models_tests.fakes import make_use_case
 
@@ -28,7 +27,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def results_of(use_case: AnyUseCase, url: str, rows: list[dict[str, Any]]) -> Results:
     """A store in which these were judged, all predicted from the day before unless they say."""
-    results = Results(ResultStore(url), use_case)
+    results = open_results(url, use_case)
     usual = {"partition": "s1", "source": "model", "model_version": 2, "time": END}
     filled = [{**usual, "origin": r.get("time", END) - timedelta(1), **r} for r in rows]
     for origin in {row["origin"] for row in filled}:
@@ -91,6 +90,6 @@ def test_every_row_of_a_day_is_an_actual_and_a_wrong_class_an_error(url: str) ->
 
 def test_before_anything_was_judged_there_is_no_error(tmp_path: Path) -> None:
     use_case = make_use_case()
-    results = Results(ResultStore(f"sqlite:///{tmp_path}/results.db"), use_case)
+    results = open_results(f"sqlite:///{tmp_path}/results.db", use_case)
     assert read_errors(champions_of(use_case, "a"), results)[1].sum() == 0
     assert read_errors(champions_of(use_case), results)[0].shape == (0, 28)

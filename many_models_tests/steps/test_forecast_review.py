@@ -92,8 +92,9 @@ def test_examples_are_the_largest_forecasts_by_a_model_with_what_is_known(
     assert [example.title for example in found] == [f"store=s1,item=i{n}" for n in (1, 2, 3, 4)]
     assert len(found) == EXAMPLES
     for number, example in enumerate(found, start=1):
-        assert set(example.prediction) == set(example.history) == {number + 1.0}
-        days = (example.times - np.datetime64(ORIGIN)) / np.timedelta64(1, "D")
+        assert example.forecast is not None
+        assert set(example.forecast.prediction) == set(example.actual.values) == {number + 1.0}
+        days = (example.forecast.times - np.datetime64(ORIGIN)) / np.timedelta64(1, "D")
         assert days.tolist() == [1, 2, 3, 4, 5, 6, 7]
-        assert example.history_times[-1] == np.datetime64(ORIGIN + timedelta(days=7))
-        assert len(example.history) == 28
+        assert example.actual.times[-1] == np.datetime64(ORIGIN + timedelta(days=7))
+        assert len(example.actual.values) == 28

@@ -13,7 +13,7 @@ from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.simulated import load_simulated_source
 from many_models.core.errors import SourceError
 from many_models.core.forecast.use_case import UseCase
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 from many_models.steps.ingest import (
     TimeWindow,
     WindowReport,

@@ -15,7 +15,11 @@ from many_models_tests.pipelines import Pipeline
 
 pytestmark = [pytest.mark.spark, pytest.mark.mlflow]
 
-USE_CASE = make_use_case(candidates=["seasonal_naive", "ridge"], validation={"folds": 2})
+USE_CASE = make_use_case(
+    candidates=["seasonal_naive", "ridge"],
+    validation={"folds": 2},
+    inventory={"lead_time": 3, "service_level": 0.95},
+)
 GROUPS: dict[tuple[str, ...], Columns] = {
     (store, item): make_series(USE_CASE, "2024-01-01", noisy_weeks(100, seed=seed))
     for seed, (store, item) in enumerate([("s1", "a"), ("s1", "b"), ("s2", "a"), ("s2", "b")])
@@ -52,6 +56,14 @@ def test_a_broken_shard_costs_its_own_groups_alone_and_each_has_a_row_that_says_
 
     sources = Counter((row["store"], row["source"]) for row in pipeline.rows("scoring"))
     assert sources == {("s1", "none"): 2, ("s2", "model"): 2}
+    stock = Counter(
+        (row["store"], row["source"], row["reason"], row["order_up_to"] is not None)
+        for row in pipeline.rows("inventory")
+    )
+    assert stock == {
+        ("s1", "none", "shard_unreadable", False): 2,
+        ("s2", "model", None, True): 2,
+    }
     coverage = count_coverage(USE_CASE, ORIGIN, pipeline.lake, pipeline.results)
     assert (coverage.forecast_groups, coverage.unreadable_groups) == (2, 2)
     assert not coverage.holds

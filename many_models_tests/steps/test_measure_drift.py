@@ -10,10 +10,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from many_models.core.forecast.use_case import UseCase
+from many_models.core.result_tables.fact_schemas import drift_schema
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.drift_review import PartitionDrift, show_recent
 from many_models.steps.measure_accuracy import measure_origin
-from many_models.steps.measure_drift import drift_schema, measure_drift
+from many_models.steps.measure_drift import measure_drift
 from many_models_tests.core.tabular.rows import make_flights, make_route
 from many_models_tests.fakes import make_series, make_use_case, noisy_weeks
 from many_models_tests.pipelines import Pipeline
@@ -98,7 +99,7 @@ def test_a_champion_that_keeps_its_promise_and_one_that_does_not(
     ]
     recent = show_recent(use_case, broken, pipeline.results)
     assert recent is not None
-    assert len(recent.times) == NEW
+    assert len(recent.actual.times) == NEW
 
 
 def test_champions_of_classes_are_judged_by_what_was_wrong(make_pipeline: MakePipeline) -> None:

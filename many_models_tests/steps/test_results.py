@@ -6,8 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.results.store import ResultStore
-from many_models.steps.results import PARTITIONS_IN_A_QUERY, Results, timed
+from many_models.steps.results import PARTITIONS_IN_A_QUERY, Results, open_results, timed
 from many_models_tests.fakes import make_use_case
 
 
@@ -16,7 +15,7 @@ def results(request: pytest.FixtureRequest, tmp_path: Path) -> Results:
     url = f"sqlite:///{tmp_path}/results.db"
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_url")
-    return Results(ResultStore(url), make_use_case(name="bread"))
+    return open_results(url, make_use_case(name="bread"))
 
 
 def _run(results: Results, run_id: str, day: int, *rows: tuple[str, str]) -> None:
@@ -31,7 +30,6 @@ def _run(results: Results, run_id: str, day: int, *rows: tuple[str, str]) -> Non
     )
     partitions = sorted({partition for partition, _ in rows})
     results.replace("ledger", ledger, {"run_id": run_id, "partition": partitions})
-    results.create_views("ledger", "trained_at")
 
 
 def _found(rows: pa.Table) -> list[tuple[str, str, str]]:
@@ -54,14 +52,9 @@ def test_what_was_never_run_has_no_rows(results: Results) -> None:
     assert results.latest("ledger", ["s1"]).num_rows == 0
 
 
-def test_a_table_whose_view_is_not_made_yet_has_no_latest_rows(results: Results) -> None:
-    rows = pa.table({"partition": ["s1"], "run_id": ["one"]})
-    results.replace("ledger", rows, {"run_id": "one"})
-    assert results.latest("ledger").num_rows == 0
-
-
 def test_tables_of_two_use_cases_do_not_meet(results: Results) -> None:
     other = Results(results.store, make_use_case(name="milk"))
+    other.store.ensure(other.declaration)
     _run(results, "one", 1, ("s1", "a"))
     _run(other, "two", 1, ("s1", "b"))
     assert _found(results.latest("ledger")) == [("s1", "a", "one")]

@@ -8,9 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from many_models.adapters.results.store import ResultStore
 from many_models.core.retraining_requests import TrainedCounts
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models.steps.retraining import read_counts, read_requests, write_requests
 from many_models_tests.fakes import make_use_case
 from many_models_tests.fakes_retraining import DAY, START, make_request
@@ -18,7 +17,7 @@ from many_models_tests.fakes_retraining import DAY, START, make_request
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
-    return Results(ResultStore(f"sqlite:///{tmp_path}/results.db"), make_use_case())
+    return open_results(f"sqlite:///{tmp_path}/results.db", make_use_case())
 
 
 def test_before_the_first_request_there_is_none(results: Results) -> None:
@@ -75,7 +74,7 @@ def test_a_run_is_counted_by_the_rows_that_it_left(results: Results) -> None:
 
 @pytest.mark.postgres
 def test_postgres_keeps_and_counts_the_same(postgres_url: str) -> None:
-    results = Results(ResultStore(postgres_url), make_use_case())
+    results = open_results(postgres_url, make_use_case())
     request = make_request(outcome="trained", promoted=2, ended_at=START)
     write_requests(results, [request], {"r1"})
     assert read_requests(results, START) == [request]

@@ -9,12 +9,11 @@ import pytest
 
 from many_models import __version__
 from many_models.adapters.lake.tables import Lake
-from many_models.adapters.results.store import ResultStore
 from many_models.core.config_version import config_version
 from many_models.core.errors import LakeError
 from many_models.core.retraining_causes import DriftSeen, LastTraining, PartitionState
 from many_models.steps.drift_review import read_drift, summarise
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models.steps.retraining_state import KnownState, make_standard, read_state
 from many_models_tests.fakes import make_use_case
 from many_models_tests.retraining_tables import THROUGH, put_drift, put_ledger, put_shards
@@ -25,7 +24,7 @@ MARCH, APRIL = datetime(2024, 3, 1), datetime(2024, 4, 1)
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
-    return Results(ResultStore(f"sqlite:///{tmp_path}/results.db"), USE_CASE)
+    return open_results(f"sqlite:///{tmp_path}/results.db", USE_CASE)
 
 
 @pytest.fixture
@@ -155,7 +154,7 @@ def test_postgres_tells_the_same(postgres_url: str, tmp_path: Path) -> None:
     young = {"status": "skipped", "reason": "too_few_observations", "observations": 20}
     found: list[KnownState] = []
     for url in (postgres_url, f"sqlite:///{tmp_path}/results.db"):
-        results = Results(ResultStore(url), USE_CASE)
+        results = open_results(url, USE_CASE)
         put_ledger(results, "s1", "old", MARCH, {}, old=True)
         put_drift(results, "s1", (MARCH, 7, True, 10.0), (APRIL, 9, False, 0.0))
         found.append(read_state(USE_CASE, ["s1", "s2"], lake, results))

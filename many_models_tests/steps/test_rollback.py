@@ -6,15 +6,11 @@ from pathlib import Path
 import pytest
 
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
-from many_models.adapters.registry.promotion import promote
-from many_models.adapters.results.store import ResultStore
 from many_models.core.errors import RegistryError, UseCaseError
-from many_models.core.registration import ModelVersion
 from many_models.core.rollback import Rollback, RollbackPlan
-from many_models.steps.results import Results
+from many_models.steps.results import Results, open_results
 from many_models.steps.rollback import Selection, carry_out, plan, read_history
 from many_models_tests.fakes import make_use_case
-from many_models_tests.fakes_models import constant_record
 
 pytestmark = pytest.mark.mlflow
 
@@ -24,28 +20,7 @@ AT = datetime(2026, 1, 5, tzinfo=UTC)
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
-    return Results(ResultStore(f"sqlite:///{tmp_path}/results.db"), USE_CASE)
-
-
-@pytest.fixture
-def history(registry: MlflowRegistry, production: MlflowRegistry) -> MlflowRegistry:
-    """Production after two promotions: run r1 of all models, r2 of tea and of milk only."""
-    everything = [("s1", "tea"), ("s1", "rye"), ("s2", "tea"), ("s2", "milk")]
-    for run_id, keys in (("r1", everything), ("r2", [("s1", "tea"), ("s2", "tea"), ("s2", "nut")])):
-        records = [
-            constant_record(
-                f"sales.{store}.{item}",
-                1.0,
-                use_case="sales",
-                partition=store,
-                partition_key=f"store={store},item={item}",
-                dagster_run_id=f"train-{run_id}",
-            )
-            for store, item in keys
-        ]
-        trained = [v for v in registry.register(records) if isinstance(v, ModelVersion)]
-        assert len(list(promote(registry, production, trained, {}, run_id))) == len(keys)
-    return production
+    return open_results(f"sqlite:///{tmp_path}/results.db", USE_CASE)
 
 
 def champions(production: MlflowRegistry) -> dict[str, int]:

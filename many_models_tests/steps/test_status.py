@@ -8,10 +8,8 @@ import pyarrow as pa
 import pytest
 
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
-from many_models.adapters.results.store import ResultStore
 from many_models.core.registration import CHAMPION, POOLED_TAG
-from many_models.steps.drift_review import create_drift_view
-from many_models.steps.results import Results, timed
+from many_models.steps.results import Results, open_results, timed
 from many_models.steps.retraining import write_requests
 from many_models.steps.status import Status, read_status
 from many_models_tests.fakes import make_use_case
@@ -28,7 +26,7 @@ def results(request: pytest.FixtureRequest, tmp_path: Path) -> Results:
     url = f"sqlite:///{tmp_path}/results.db"
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_url")
-    return Results(ResultStore(url), make_use_case(name="grocery"))
+    return open_results(url, make_use_case(name="grocery"))
 
 
 def _put(
@@ -38,7 +36,6 @@ def _put(
     content = pa.Table.from_pylist([{**row, "run_id": run_id} for row in rows])
     content = content.append_column("trained_at", moment)
     results.replace(table, content, {"run_id": run_id})
-    results.create_views(table, "trained_at")
 
 
 def _ledger(partition: str, *statuses: str) -> list[dict[str, object]]:
@@ -133,7 +130,6 @@ def test_champions_that_have_drifted_are_counted(
         }
     )
     results.replace("drift", rows, {"partition": ["s1", "s2"]})
-    create_drift_view(results)
     found = read_status(results, production)
     assert (found.drifted, found.shifted, found.stale) == (2, 1, 0)
 

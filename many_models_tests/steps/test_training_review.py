@@ -10,9 +10,9 @@ import pyarrow as pa
 from many_models.adapters.lake.arrow_files import write_parquet
 from many_models.adapters.spark.shard_work import TrainedShard
 from many_models.core.forecast.training import train_shard
+from many_models.core.result_tables.fact_schemas import ledger_schema
 from many_models.core.shapes import shape_of
 from many_models.core.use_case import AnyUseCase
-from many_models.steps.ledger import ledger_schema
 from many_models.steps.training_review import SHOWN, choose_worst, show_worst
 from many_models_tests.core.tabular.rows import make_flights, make_route, shard_of
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from many_models.steps.judge import verdict_schema
+from many_models.core.result_tables.fact_schemas import verdict_schema
 from many_models.steps.results import Results
 from many_models.steps.verdict_review import tell_worst_verdicts
 from many_models_tests.fakes import make_use_case
@@ -41,7 +41,6 @@ def judged(tmp_path: Path) -> Results:
     results = make_results(tmp_path, USE_CASE)
     table = pa.Table.from_pylist(given, schema=verdict_schema(USE_CASE))
     results.replace("verdicts", table, {"partition": "1", "run_id": "run"})
-    results.create_views("verdicts", "trained_at")
     return results
 
 

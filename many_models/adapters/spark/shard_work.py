@@ -80,12 +80,16 @@ class ScoringRun:
 
 @dataclass(frozen=True, slots=True)
 class ScoredShard:
-    """Where a shard's predictions and scoring ledger lie, and how many groups a source served."""
+    """Where a shard's predictions and scoring ledger lie, and how many groups a source served.
+
+    ``inventory`` is where that lies, None where the use case has none.
+    """
 
     partition: str
     predictions: str
     ledger: str
     sources: Mapping[str, int]
+    inventory: str | None = None
 
 
 def train_task(
@@ -166,7 +170,7 @@ def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard | BrokenShard:
     shard, rows = task.shard, read_shard(task.shard)
     if isinstance(rows, BrokenShard):
         return rows
-    predictions, ledger = shape_of(run.use_case).score_shard(
+    predictions, ledger, inventory = shape_of(run.use_case).score_shard(
         rows,
         ListedChampions(task.champions, run.registry_uri),
         run.use_case,
@@ -178,7 +182,12 @@ def score_task(task: ScoringTask, run: ScoringRun) -> ScoredShard | BrokenShard:
     paths = f"{run.folder}/predictions-{name}", f"{run.folder}/scored-{name}"
     write_parquet(predictions, paths[0])
     write_parquet(ledger, paths[1])
-    return ScoredShard(shard.partition, *paths, Counter(ledger["source"].to_pylist()))
+    sources = Counter(ledger["source"].to_pylist())
+    if inventory is None:
+        return ScoredShard(shard.partition, *paths, sources)
+    stock = f"{run.folder}/inventory-{name}"
+    write_parquet(inventory, stock)
+    return ScoredShard(shard.partition, *paths, sources, stock)
 
 
 def write_champions(champions: Mapping[str, ModelVersion], path: str) -> None:

@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from many_models.core.explanation import EFFECTS, ModelEffect, as_rows
 from many_models.core.forecast.closeup import CLOSEUP_TYPE, CloseUp
+from many_models.core.forecast.folds import BACKTEST_TYPE, Folds
 from many_models.core.forecast.metrics import METRICS
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.ledger import (
+    BACKTEST,
     CLOSEUP,
     GroupOutcome,
     make_training_schema,
@@ -26,7 +28,8 @@ class Training:
 
     ``coverages`` are by column of the ledger, one for each level of ``validation``.
     ``latest_mae`` is its mean absolute error in the latest fold alone, in the target's unit.
-    ``effects`` explain the model; ``closeup`` is there of a few groups only.
+    ``effects`` explain the model, ``backtest`` is what it forecast in each fold;
+    ``closeup`` is there of a few groups only.
     """
 
     candidate: str
@@ -41,6 +44,7 @@ class Training:
     payload: bytes
     payload_sha256: str
     effects: tuple[ModelEffect, ...] = ()
+    backtest: Folds | None = None
     closeup: CloseUp | None = None
 
     def columns(self, use_case: UseCase) -> dict[str, object]:
@@ -49,6 +53,7 @@ class Training:
             **self.metrics,
             **self.coverages,
             EFFECTS: as_rows(self.effects),
+            BACKTEST: asdict(self.backtest) if self.backtest else None,
             CLOSEUP: asdict(self.closeup) if self.closeup else None,
         }
 
@@ -64,7 +69,8 @@ def training_schema(use_case: UseCase) -> pa.Schema:
         ("latest_mae", pa.float64()),
         ("folds", pa.int64()),
     ]
-    return make_training_schema(use_case, figures).append(pa.field(CLOSEUP, CLOSEUP_TYPE))
+    schema = make_training_schema(use_case, figures).append(pa.field(BACKTEST, BACKTEST_TYPE))
+    return schema.append(pa.field(CLOSEUP, CLOSEUP_TYPE))
 
 
 def training_table(

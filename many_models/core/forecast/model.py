@@ -29,7 +29,8 @@ class ForecastModel:
     ``target`` (T) and ``past`` (T, P) are the last T periods through the origin, ``last_known`` (K)
     the known features' last values; ``history`` counts all periods the group had; ``halfwidths``
     (L, H) are of the intervals at ``levels`` (L), the use case's main one first, in the target's
-    unit, NaN where there was nothing to calibrate them by.
+    unit, NaN where there was nothing to calibrate them by. ``residuals`` (F, H) are forecast minus
+    actual in each fold of the backtest, where the use case has an inventory.
     """
 
     key: tuple[str, ...]
@@ -46,6 +47,7 @@ class ForecastModel:
     levels: tuple[float, ...]
     halfwidths: Floats
     floor: float | None
+    residuals: Floats | None = None
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Forecasts of rows with the time column and the known features (any order of times).

@@ -188,7 +188,7 @@ def score_history(
     if problem := _out_of_reach(ahead, origin, use_case):
         return problem
     table = _with_wanted(history.rows, wanted, rows, key, use_case)
-    predictions, ledger = score_shard(
+    predictions, ledger, _ = score_shard(
         table, champions, use_case, partition=partition, origin=history.data_through
     )
     row: dict[str, Any] = ledger.to_pylist()[0]

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,9 @@ from many_models.core.forecast.candidates.baseline import SeasonalNaive
 from many_models.core.forecast.candidates.port import FittedCandidate, Outlook
 from many_models.core.forecast.dataset import Dataset, read_dataset
 from many_models.core.forecast.features import FeatureSpec, build_features, seasonal_naive
+from many_models.core.forecast.group_score import GroupScore
 from many_models.core.forecast.intervals import calibrate
+from many_models.core.forecast.inventory import make_inventory
 from many_models.core.forecast.model import (
     ForecastModel,
     forecast_with_intervals,
@@ -36,25 +37,11 @@ from many_models.core.isolation import run_isolated
 from many_models.core.keys import group_key
 from many_models.core.scoring import (
     Champion,
+    ShardScores,
     make_prediction_schema,
     make_scoring_row,
     make_scoring_schema,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class GroupScore:
-    """How one group was served: by its ``model``, the ``pooled``, the ``baseline``, or by ``none``.
-
-    ``problem`` says why it was not the model; ``forecast`` (1 + 2 L, H) is the
-    prediction, and the bounds in the order of ``validation.bound_columns``.
-    """
-
-    source: Literal["model", "pooled", "baseline", "none"]
-    candidate: str | None
-    problem: Problem | None
-    forecast: Floats | None
-    champion: Champion | None = None
 
 
 def prediction_schema(use_case: UseCase) -> pa.Schema:
@@ -76,7 +63,7 @@ def score_shard(
     partition: str,
     origin: np.datetime64,
     data_through: np.datetime64 | None = None,
-) -> tuple[pa.Table, pa.Table]:
+) -> ShardScores:
     """Forecast the horizon after ``origin`` for every group of a shard (sorted by key and time).
 
     ``champions`` are looked up by composite key, one at a time; that of ``POOLED_KEY`` serves
@@ -84,7 +71,8 @@ def score_shard(
     (default: the origin) was not ingested yet, so that it is missing, not zero.
 
     Returns:
-        Predictions (``prediction_schema``) and one row per group (``scoring_schema``).
+        Predictions (``prediction_schema``), one row per group (``scoring_schema``) and, where the
+        use case asks for it, its safety stock (``inventory_schema``).
     """
     dataset = read_dataset(table, use_case)
     moments = np.array([origin, origin if data_through is None else data_through])
@@ -100,7 +88,12 @@ def score_shard(
         ),
         lambda _, error: _unserved(Problem("scoring_error", f"{type(error).__name__}: {error}")),
     )
-    return _tables(dataset, scores, use_case, partition, period)
+    predictions, ledger = _tables(dataset, scores, use_case, partition, period)
+    if use_case.inventory is None:
+        return ShardScores(predictions, ledger)
+    in_order = [scores[group] for group in range(len(dataset.keys))]
+    inventory = make_inventory(dataset, ledger, in_order, use_case, period)
+    return ShardScores(predictions, ledger, inventory)
 
 
 def load_champion(champion: Champion, key: tuple[str, ...], use_case: UseCase) -> ForecastModel:
@@ -176,13 +169,19 @@ class _Scorer:
     @cached_property
     def naive_halfwidths(self) -> Floats:
         """Half widths (G, L, H) of the baseline's intervals, from its own backtest."""
+        return calibrate(self.naive_residuals, self.use_case.validation.all_levels)
+
+    @cached_property
+    def naive_residuals(self) -> Floats:
+        """Forecast minus actual (G, F, H) in the baseline's backtest."""
         origins = fold_origins(self.use_case, self.origin)
         forecast = self._naive_from(origins)
         if self.use_case.prediction_floor is not None:
             forecast = np.maximum(forecast, self.use_case.prediction_floor)
         ahead = origins[:, None] + 1 + np.arange(self.use_case.horizon)
         actual = self.panel.values_at(self.panel.target, ahead)
-        return calibrate(forecast - actual, self.use_case.validation.all_levels)
+        residuals: Floats = forecast - actual
+        return residuals
 
     def _naive_from(self, origins: Ints) -> Floats:
         use_case = self.use_case
@@ -200,12 +199,15 @@ class _Scorer:
         if isinstance(found, Problem):
             problem = Problem(problem.reason, f"{problem.error}; {found.error}")
         elif found is not None and np.isfinite(found[index, 0]).all():
-            return GroupScore("pooled", POOLED, problem, found[index], self.stand_in.champion)
+            errors = None if self.pooled_residuals is None else self.pooled_residuals[index]
+            by = self.stand_in.champion
+            return GroupScore("pooled", POOLED, problem, found[index], by, errors)
         if self.unseen[index]:
             return _unserved(problem)
         nothing = np.empty((self.use_case.horizon, 0))
         forecast = self._forecast(index, SeasonalNaive(), nothing, self.naive_halfwidths[index])
-        return GroupScore("baseline", BASELINE, problem, forecast)
+        residuals = self.naive_residuals[index]
+        return GroupScore("baseline", BASELINE, problem, forecast, residuals=residuals)
 
     def _without_champion(self, index: int) -> Problem:
         if self.unseen[index]:
@@ -218,13 +220,20 @@ class _Scorer:
         """What the pooled model says of all groups (G, 1 + 2 L, H)."""
         return self.stand_in.forecast(self.dataset, self.groups, self.panel, self.features)
 
+    @cached_property
+    def pooled_residuals(self) -> Floats | None:
+        """Forecast minus actual (G, F, H) of the pooled model, for safety stock."""
+        if self.use_case.inventory is None:
+            return None
+        return self.stand_in.residuals(self.dataset, self.groups, self.panel, self.features)
+
     def _serve_model(self, index: int, champion: Champion) -> GroupScore:
         model = load_champion(champion, self.dataset.keys[self.groups[index]], self.use_case)
         if model.origin > self.origin:
             raise ValueError("it has seen data after this forecast origin")
         halfwidths = model.halfwidths_at(self.use_case.validation.all_levels)
         forecast = self._forecast(index, model.fitted, self.ahead[index], halfwidths)
-        return GroupScore("model", model.candidate, None, forecast, champion)
+        return GroupScore("model", model.candidate, None, forecast, champion, model.residuals)
 
     def _forecast(
         self, index: int, fitted: FittedCandidate, x: Floats, halfwidths: Floats

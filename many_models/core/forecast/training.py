@@ -24,6 +24,7 @@ from many_models.core.forecast.candidates.port import FittedCandidate, Sample
 from many_models.core.forecast.closeup import close_up
 from many_models.core.forecast.dataset import Dataset, read_dataset
 from many_models.core.forecast.features import FeatureSpec, build_features
+from many_models.core.forecast.folds import folds_of
 from many_models.core.forecast.ledger import ForecastOutcome, Training, training_table
 from many_models.core.forecast.metrics import METRICS
 from many_models.core.forecast.model import ForecastModel
@@ -204,6 +205,7 @@ class _Contest:
             payload=payload,
             payload_sha256=digest,
             effects=explain(winner, model.fitted, self._sample(index), model.spec.names),
+            backtest=folds_of(self.backtest, index, winners.forecasts[index]),
             closeup=close_up(self.panel, index, self.backtest, winners.forecasts[index]),
         )
         return training, describe_failures(self.backtest.errors.get(index, {}))
@@ -229,7 +231,15 @@ class _Contest:
             levels=self.use_case.validation.all_levels,
             halfwidths=self.winners.halfwidths[index].copy(),
             floor=self.use_case.prediction_floor,
+            residuals=self._residuals(index),
         )
+
+    def _residuals(self, index: int) -> Floats | None:
+        """The winner's, for safety stock; half of the digits are plenty."""
+        if self.use_case.inventory is None:
+            return None
+        residuals: Floats = self.winners.residuals[index].astype(np.float32)
+        return residuals
 
     def _rows(self, index: int) -> slice:
         return slice(int(self.panel.offsets[index]), int(self.panel.offsets[index + 1]))

@@ -20,11 +20,12 @@ from many_models.core.forecast.candidates.description import (
     ForecastCandidate,
     check_candidates,
 )
+from many_models.core.forecast.inventory_rules import InventoryRules
 from many_models.core.forecast.public_holidays import FAMILIES as FAMILIES_WITH_HOLIDAYS
 from many_models.core.forecast.public_holidays import check_region
 from many_models.core.forecast.validation import MetricName, Validation
 from many_models.core.frequency import Frequency, FrequencyCode
-from many_models.core.reserved_columns import RESULT_COLUMNS
+from many_models.core.reserved_columns import INVENTORY_COLUMNS, RESULT_COLUMNS
 from many_models.core.section import Section
 from many_models.core.use_case import (
     AnyUseCase,
@@ -126,6 +127,9 @@ class UseCase(AnyUseCase):
         default=1.0, description="nominal core-seconds that candidates: auto may spend on a group"
     )
     validation: Validation = Validation()
+    inventory: InventoryRules | None = Field(
+        default=None, description="safety stock and reorder points, of those who keep stock"
+    )
 
     @field_validator("candidates", mode="before")
     @classmethod
@@ -141,6 +145,8 @@ class UseCase(AnyUseCase):
             raise ValueError(f"features.holidays: frequency {code!r} has no days; leave them away")
         if self.candidates is not None:
             check_candidates(self.candidates)
+        if self.inventory is not None:
+            self.inventory.check(self.horizon, self.features.static, self.features.past)
         return self
 
     def wants_pooled(self, groups: int) -> bool:
@@ -172,7 +178,8 @@ class UseCase(AnyUseCase):
     @property
     def result_columns(self) -> Set[str]:
         rules = self.validation
-        return RESULT_COLUMNS.union(rules.bound_columns, rules.coverage_columns)
+        stock = () if self.inventory is None else INVENTORY_COLUMNS
+        return RESULT_COLUMNS.union(rules.bound_columns, rules.coverage_columns, stock)
 
     @property
     def unknown_ahead(self) -> tuple[str, ...]:

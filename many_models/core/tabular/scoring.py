@@ -20,6 +20,7 @@ from many_models.core.failure import Problem
 from many_models.core.keys import group_key
 from many_models.core.scoring import (
     Champion,
+    ShardScores,
     make_prediction_schema,
     make_scoring_row,
     make_scoring_schema,
@@ -69,7 +70,7 @@ def score_shard(
     partition: str,
     origin: np.datetime64,
     data_through: np.datetime64 | None = None,
-) -> tuple[pa.Table, pa.Table]:
+) -> ShardScores:
     """Predict the rows of the ``days_ahead`` days after the day of ``origin``.
 
     ``champions`` are looked up by composite key, one at a time. ``data_through`` changes nothing
@@ -83,7 +84,7 @@ def score_shard(
     scorer = _Scorer(rows, use_case, day)
     with threadpool_limits(1):
         scores = [scorer.score(group, champions) for group in range(len(rows.keys))]
-    return _tables(rows, scores, use_case, partition, day)
+    return ShardScores(*_tables(rows, scores, use_case, partition, day))
 
 
 def load_champion(

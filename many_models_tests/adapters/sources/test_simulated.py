@@ -12,7 +12,7 @@ import pytest
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.simulated import load_simulated_source
 from many_models.core.errors import SourceError
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 
 SALES = SimulatedSales(stores=2, items=3, days=40, seed=1)
 SCHEMA = pa.schema(

@@ -12,7 +12,7 @@ from many_models.core.forecast.scoring import score_shard
 from many_models.core.forecast.training import train_shard
 from many_models.core.lake_schema import raw_columns
 from many_models.core.scoring import Champion
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 from many_models_tests.fakes import make_use_case
 
 NAN = float("nan")
@@ -167,8 +167,8 @@ def test_the_future_of_many_groups_is_covered_as_often_as_the_levels_say() -> No
     trained = train_shard(rows, use_case, partition="p", trained_through=origin).to_pylist()
     by_ridge = [row for row in trained if row["candidate"] == "ridge"]
     champions = {row["group_key"]: Champion("m", 1, row["payload"]) for row in by_ridge}
-    forecasts, _ = score_shard(rows, champions, use_case, partition="p", origin=origin)
-    found = forecasts.filter(pc.field("source") == "model").to_pandas()
+    scored = score_shard(rows, champions, use_case, partition="p", origin=origin)
+    found = scored.predictions.filter(pc.field("source") == "model").to_pandas()
     actuals = rows.to_pandas().rename(columns={"date": "time"})
     joined = found.merge(actuals, on=["store_id", "item_id", "time"])
 

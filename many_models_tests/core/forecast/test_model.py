@@ -97,7 +97,9 @@ def test_a_model_predicts_bit_for_bit_what_batch_scoring_predicts(
 ) -> None:
     use_case, model = _trained(candidate, gaps)
     champions = {"store=1,item=a": Champion("sales.1.a", 1, dump_payload(model)[0])}
-    scored, ledger = score_shard(_shard(use_case), champions, use_case, partition="p", origin=END)
+    scored, ledger, _ = score_shard(
+        _shard(use_case), champions, use_case, partition="p", origin=END
+    )
     assert ledger["source"].to_pylist() == ["model"]
     found = model.predict(_future(use_case))
     for column in COLUMNS:
@@ -110,7 +112,7 @@ def test_the_baselines_model_predicts_what_batch_scoring_falls_back_to(gaps: str
     shard = _shard(use_case)
     row = train_shard(shard, use_case, partition="p", trained_through=END).to_pylist()[0]
     model = load_model(row["payload"])
-    scored, _ = score_shard(shard, {}, use_case, partition="p", origin=END)
+    scored = score_shard(shard, {}, use_case, partition="p", origin=END).predictions
     found = model.predict(_future(use_case))
     for column in COLUMNS:
         np.testing.assert_array_equal(found[column], scored[column].to_numpy())
@@ -184,9 +186,9 @@ def test_a_feature_that_was_never_known_before_is_served_as_it_is_scored() -> No
     shard = pa.Table.from_pandas(rows, schema=_shard(use_case).schema, preserve_index=False)
     row = train_shard(shard, use_case, partition="p", trained_through=END).to_pylist()[0]
     champion = Champion("sales.1.a", 1, row["payload"])
-    scored, _ = score_shard(
+    scored = score_shard(
         shard, {"store=1,item=a": champion}, use_case, partition="p", origin=END
-    )
+    ).predictions
     future = _future(use_case).assign(price=[NAN, NAN, NAN, *[5.0] * 7])
     found = load_model(row["payload"]).predict(future)
     np.testing.assert_array_equal(found["prediction"], scored["prediction"].to_numpy())

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from many_models.core.arrays import Floats
+from many_models.core.forecast.backtest import fold_origins
 from many_models.core.forecast.dataset import Dataset
 from many_models.core.forecast.features import FeatureSpec, build_features
 from many_models.core.forecast.intervals import bound
@@ -81,6 +82,25 @@ class PooledModel:
         bounds = np.stack(bound(prediction[:, None], halfwidths, floor), axis=2)
         flat = bounds.reshape(len(values), -1, prediction.shape[1])
         return np.concatenate([prediction[:, None], flat], axis=1)
+
+    def residuals(
+        self, panel: Panel, features: Floats, values: Sequence[tuple[str, ...]]
+    ) -> Floats:
+        """Forecast minus actual (G, F, H) in each fold; NaN in those before a group began.
+
+        By the fit on all data, which has learnt from these periods, too, but from those of many
+        groups: its errors are smaller than those of the folds' own fits by a percent or so.
+        """
+        origins = fold_origins(self.use_case, panel.origin)
+        forecasts = [
+            self.fit.ahead(panel, features, values, origin).forecast for origin in origins.tolist()
+        ]
+        forecast = np.stack(forecasts, axis=1)
+        floor = self.use_case.prediction_floor
+        actual = panel.values_at(panel.target, origins[:, None] + 1 + np.arange(forecast.shape[2]))
+        begun = panel.starts[:, None] <= origins
+        bounded = forecast if floor is None else np.maximum(forecast, floor)
+        return np.where(begun[:, :, None], bounded - actual, np.nan)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Forecasts of rows of one or several groups, by what the same rows hold of their past.

@@ -53,6 +53,11 @@ class PooledStandIn:
             text = f"{self.champion.name}: {type(error).__name__}: {error}"
             return Problem("pooled_failed", text)
 
+    def residuals(self, dataset: Dataset, groups: Ints, panel: Panel, features: Floats) -> Floats:
+        """Forecast minus actual (G, F, H) in a backtest, where it has a ``forecast``."""
+        values = [category_values(dataset, group) for group in groups.tolist()]
+        return self._model.residuals(panel, features, values)
+
     @cached_property
     def _model(self) -> PooledModel:
         champion = self.champion

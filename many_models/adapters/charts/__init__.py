@@ -1,0 +1,1 @@
+"""Charts, each defined once in Altair: pictures in Dagster's pages, interactive in ours."""

@@ -1,0 +1,1 @@
+"""The results pages: what readers of a browser see of the result store. Nothing here writes."""
