@@ -23,21 +23,24 @@ from many_models.core.forecast.training import train_shard
 from many_models.core.keys import group_key, model_name, partition_of_value
 from many_models.core.ledger import BACKTEST, NOT_IN_LEDGER
 from many_models.core.registration import ModelVersion
+from many_models.core.result_tables.fact_schemas import STAGES
 from many_models.core.scoring import Champion
 from many_models.steps.ledger import Run, write_ledger
 from many_models.steps.measure_accuracy import measure_origin
-from many_models.steps.results import Results, open_results, timed
+from many_models.steps.results import Results, open_results
 from many_models_tests.fakes import make_series, make_shard, make_use_case, noisy_weeks
 from many_models_tests.stored_results import put_grouped
 
 HOSTILE = "=a/b %2F&<script>alert(1)</script>'\"🍎,x"
-DAYS = 120
+DAYS, STOCK = 120, 20.0
 TRAINED = datetime(2024, 4, 15)
 LAST = datetime(2024, 4, 29)
 RUN = Run("run-1", datetime(2024, 5, 1, 6, 30, tzinfo=UTC))
 USE_CASE = make_use_case(
     description="Daily sales of <b>two</b> stores.",
     candidates=["seasonal_naive", "ridge", "mean"],
+    features={"past": ["stock"]},
+    inventory={"lead_time": 2, "service_level": 0.95, "on_hand": "stock"},
     validation={"metric": "mase", "folds": 2, "min_observations": 30, "interval": 0.9},
 )
 
@@ -75,15 +78,28 @@ def make_small_store(folder: Path, url: str = "") -> SmallStore:
     store = SmallStore(folder, place, open_results(place, USE_CASE))
     for name, groups in _groups().items():
         _fill(store, partition_of_value(name), groups)
-    with timed(store.results, "trained_models", RUN.run_id) as stage:
-        stage.count(partitions=2, rows=len(store.keys))
+    stage = {
+        "run_id": RUN.run_id,
+        "stage": "trained_models",
+        "started_at": datetime(2024, 5, 1, 6, 30),
+        "seconds": 12.0,
+        "partitions": 2,
+        "rows": len(store.keys),
+    }
+    store.results.replace(
+        "stages", pa.Table.from_pylist([stage], schema=STAGES), {"run_id": RUN.run_id}
+    )
     measure_origin(USE_CASE, TRAINED, store.lake, store.results)
     return store
 
 
+def _start(sold: list[float]) -> str:
+    return str(np.datetime64(LAST, "D") - len(sold) + 1)
+
+
 def _fill(store: SmallStore, partition: str, groups: dict[tuple[str, str], list[float]]) -> None:
     series = {
-        key: make_series(USE_CASE, str(np.datetime64(LAST, "D") - len(sold) + 1), sold)
+        key: make_series(USE_CASE, _start(sold), sold, stock=[STOCK] * len(sold))
         for key, sold in sorted(groups.items())
     }
     put_grouped(store.lake, USE_CASE, partition, series, LAST.isoformat())
@@ -99,12 +115,17 @@ def _fill(store: SmallStore, partition: str, groups: dict[tuple[str, str], list[
     }
     for origin in (TRAINED, LAST):
         known = rows.filter(pc.less_equal(rows[USE_CASE.time.column], pa.scalar(LAST)))
-        predictions, scoring = score_shard(
+        scores = score_shard(
             known, models, USE_CASE, partition=partition, origin=np.datetime64(origin)
-        )[:2]
+        )
+        assert scores.inventory is not None
         where = {"origin": str(origin), "partition": partition}
         store.results.replace_all(
-            {"predictions": (predictions, where), "scoring": (scoring, where)}
+            {
+                "predictions": (scores.predictions, where),
+                "scoring": (scores.ledger, where),
+                "inventory": (scores.inventory, where),
+            }
         )
 
 

@@ -30,6 +30,7 @@ PAGES = {
     LINKS.group("store=s1,item=milk"): "History and forecast",
     LINKS.page("candidates"): "Which models win?",
     LINKS.page("attention"): "What needs attention",
+    LINKS.page("inventory"): "to order now",
     LINKS.page("data"): "forecast_vs_actual",
 }
 
@@ -103,6 +104,11 @@ def test_filters_come_together(client: Client) -> None:
     assert keys == [LINKS.group("store=s1,item=young")]
 
 
+def test_inventory_is_sorted_by_what_is_asked(client: Client) -> None:
+    for order in ("order", "key", "reorder_point", "demand", "on_hand", "x; DROP TABLE y"):
+        assert client.get(LINKS.page("inventory", order=order)).status == 200
+
+
 def test_a_page_past_the_end_is_empty(client: Client) -> None:
     assert client.get(LINKS.page("groups", page=99)).status == 200
 
@@ -141,7 +147,6 @@ def test_a_group_is_shown_without_the_lake(small_store: SmallStore, tmp_path: Pa
         (LINKS.group("store=s1,item=none"), 404, "no run of sales has met the group"),
         (LINKS.partition("s9"), 404, "sales has no partition 's9'"),
         (LINKS.page("attention", kind="x"), 404, "there is no concern 'x'; there are: failed"),
-        (LINKS.page("inventory"), 404, "has no inventory"),
         ("/sales/groups?page=-1", 400, "page"),
         ("/sales/nothing", 404, "There is no such page."),
         ("/-/secrets", 404, "There is no such page."),
@@ -153,6 +158,24 @@ def test_what_is_wrong_is_a_sentence(client: Client, path: str, status: int, say
     assert reply.status == status
     assert says in text_of(reply)
     assert "Traceback" not in reply.body.decode()
+
+
+def test_inventory_shows_what_to_order_first(client: Client) -> None:
+    text = text_of(client.get(LINKS.page("inventory")))
+    assert "to order now 7 of 7 groups" in text
+    reply = client.get(LINKS.page("inventory", partition="s1", order="safety_stock"))
+    keys = [link for link in links_in(reply) if "/group?" in link]
+    assert len(keys) == 4
+    assert "Order " in text_of(client.get(LINKS.group("store=s1,item=milk")))
+
+
+def test_a_use_case_without_inventory_says_how_to_get_one(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/results.db"
+    open_results(url, make_use_case())
+    with running(create_app(Site(ResultStore(url), Lake(str(tmp_path / "lake"))))) as client:
+        reply = client.get(LINKS.page("inventory"))
+        assert "/inventory" not in client.get(LINKS.overview).body.decode()
+    assert (reply.status, "Give it a section `inventory`" in text_of(reply)) == (404, True)
 
 
 def test_an_empty_store_says_what_to_run(empty_client: Client) -> None:
