@@ -17,7 +17,13 @@ from many_models.dashboard.app import create_app
 from many_models.dashboard.site import Site
 from many_models.steps.results import open_results
 from many_models_tests.adapters.serving.running import Client, Reply, running
-from many_models_tests.dashboard.small_store import HOSTILE, USE_CASE, SmallStore
+from many_models_tests.dashboard.conftest import make_site
+from many_models_tests.dashboard.small_store import (
+    HOSTILE,
+    USE_CASE,
+    SmallStore,
+    make_flights_store,
+)
 from many_models_tests.fakes import make_use_case
 
 LINKS = Links("sales")
@@ -128,6 +134,21 @@ def test_a_chart_has_history_backtest_earlier_forecasts_and_the_last(client: Cli
     body = client.get(LINKS.group("store=s1,item=milk")).body.decode()
     for series in ("actual", "backtest", "earlier forecasts", "forecast"):
         assert f'\\"series\\":\\"{series}\\"' in body
+
+
+@pytest.mark.parametrize("problem", ["classification", "regression"])
+def test_independent_rows_have_pages_too(problem: str, tmp_path: Path) -> None:
+    store, links = make_flights_store(tmp_path, problem), Links("flights")
+    with running(create_app(make_site(store))) as client:
+        for name in ("partitions", "groups", "candidates", "attention", "data"):
+            assert client.get(links.page(name)).status == 200, name
+        assert client.get(links.partition("EWR")).status == 200
+        assert "median skill" in text_of(client.get(links.overview))
+        reply = client.get(links.group("origin_airport=EWR,dest=ATL"))
+    assert reply.status == 200
+    assert "Served by its own model" in text_of(reply)
+    what = "probability" if problem == "classification" else "value"
+    assert f'\\"{what}\\":' in reply.body.decode()
 
 
 def test_a_group_is_shown_without_the_lake(small_store: SmallStore, tmp_path: Path) -> None:
