@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # Java is checked before anything else starts
-.PHONY: help demo ui test lint format typecheck constraints clean java
+.PHONY: help demo ui test lint format typecheck schema constraints clean java
 
 help: ## List what can be made
 	@sed -nE 's/^([a-z%-]+):.* ## (.*)/make \1@\2/p' Makefile | tr '@' '\t' | expand -t 20
@@ -35,6 +35,9 @@ format: .venv/dev ## Mend what lint would complain of, where a machine can
 
 typecheck: .venv/dev ## Check types
 	$(BIN)/mypy
+
+schema: .venv/dev ## Write docs/results/schema.md anew from the declaration of tables and views
+	$(BIN)/python -m many_models.core.result_tables.schema_page docs/results/schema.md
 
 bench-%: java benchmarks/%.py .venv/dev ## Run benchmarks/%.py; JSON=PATH writes its numbers to a file
 	PYTHONPATH=. $(BIN)/python benchmarks/$*.py $(if $(JSON),--json $(JSON))

@@ -58,3 +58,19 @@ def put_grouped(
         return [LakeFile(path, size, rows.num_rows, folders, {})]
 
     table.replace_files([partition], write, "run")
+
+
+def find_undocumented(results: Results) -> list[str]:
+    """Columns of a SQLite store, of whatever table or view, that the data dictionary lacks."""
+    store = results.store
+    told = store.query("SELECT table_name AS t, column_name AS c FROM many_models_columns")
+    known = set(zip(told["t"].to_pylist(), told["c"].to_pylist(), strict=True))
+    names = store.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")["name"]
+    there = {(name, column) for name in names.to_pylist() for column in store.columns(name)}
+    assert len(there) > 100
+    return sorted(f"{name}.{column}" for name, column in there - known)
+
+
+def count_rows(results: Results, suffix: str, condition: str = "1 = 1") -> int:
+    sql = f'SELECT COUNT(*) AS n FROM "{results.name(suffix)}" WHERE {condition}'
+    return int(results.store.query(sql)["n"][0].as_py())

@@ -22,6 +22,7 @@ from many_models.steps.status import read_status
 from many_models_tests.core.tabular.rows import make_flights, make_route
 from many_models_tests.defs.conftest import Shop, Statuses
 from many_models_tests.fakes import make_use_case
+from many_models_tests.stored_results import count_rows, find_undocumented
 from many_models_tests.tables import write_table
 
 STAGES = ["raw_data", "grouped_datasets", "trained_models", "promoted_models", "predictions"]
@@ -72,6 +73,10 @@ def test_a_real_pipeline_trains_promotes_and_forecasts_every_group(
     assert (status.groups, status.trained, status.skipped) == (4, 3, 1)
     assert status.champions == status.promoted > 0
     assert status.predictions == 4 * use_case.horizon
+    assert find_undocumented(results) == []
+    assert count_rows(results, "groups") == 4
+    assert count_rows(results, "champions", "is_champion") == status.champions
+    assert count_rows(results, "dates", "year = 2024") == 366
     assert list(status.seconds) == [*STAGES, "model_drift"]
     assert statuses(use_case, "grouped_datasets", "rows_conserved") == dict.fromkeys(
         ["a", "b", "c"], "SUCCEEDED"
@@ -154,6 +159,7 @@ def test_a_real_pipeline_of_rows_trains_promotes_and_predicts_every_group(
     assert status.champions == status.promoted == 3
     assert (status.predictions, status.baseline_predictions) == (4 * 8, 8)
     assert status.last_origin == datetime(2024, 2, 13)
+    assert find_undocumented(results) == []
     assert list(status.seconds) == [*STAGES, "model_drift"]
     for asset, check in CHECKS:
         found = statuses(use_case, asset, check)

@@ -17,7 +17,7 @@ from many_models_tests.fakes import make_use_case
 
 SPAWN = multiprocessing.get_context("spawn")
 ORIGIN = datetime(2024, 3, 1)
-GROUPS, DAYS, ROUNDS = 300, 7, 12
+GROUPS, DAYS, ROUNDS = 300, 7, 6
 EACH = "COUNT(*) AS n, MIN(model_version) AS low, MAX(model_version) AS high"
 
 

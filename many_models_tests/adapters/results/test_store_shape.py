@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 import pytest
 
 from many_models.adapters.results.store import ResultStore, Slice
+from many_models.adapters.results.store_shape import index_name
 from many_models.core.errors import StoreError
 from many_models.core.result_tables.declaration import declare
 from many_models.core.result_tables.spec import SLICE, Column, Declaration, Derivation, Table, View
@@ -102,7 +105,12 @@ def test_all_that_is_declared_is_made_once(store: ResultStore) -> None:
     ]
 
 
-@pytest.mark.parametrize("use_case", [make_use_case(), make_flights("regression"), make_flights()])
+STOCKED = make_use_case(name="stocked", inventory={"lead_time": 3, "service_level": 0.95})
+
+
+@pytest.mark.parametrize(
+    "use_case", [make_use_case(), STOCKED, make_flights("regression"), make_flights()]
+)
 def test_every_use_case_can_be_made_and_each_view_answers(
     store: ResultStore, use_case: AnyUseCase
 ) -> None:
@@ -186,3 +194,32 @@ def test_postgres_keeps_the_comments(postgres_url: str) -> None:
     assert lacking["name"].to_pylist() == []
     of_table = "SELECT obj_description('shop_sales'::regclass) AS said"
     assert store.query(of_table)["said"].to_pylist() == ["One row a store and day"]
+
+
+@pytest.mark.parametrize(
+    ("table", "condition", "columns"),
+    [
+        ("predictions", "group_key = 'a'", ["group_key", "origin"]),
+        ("predictions", "origin = '2024-01-01' AND \"partition\" = 's'", ["origin", "partition"]),
+        ("accuracy", "group_key = 'a' AND origin = '2024-01-01'", ["group_key", "origin", "time"]),
+        ("ledger", "group_key = 'a' ORDER BY trained_at", ["group_key", "trained_at"]),
+        ("accuracy_group_totals", "origin = '2024-01-01'", ["origin", "partition"]),
+        ("champions", "group_key = 'a'", ["group_key"]),
+        ("explanations", "group_key = 'a'", ["group_key"]),
+    ],
+)
+def test_what_pages_look_up_is_found_by_an_index(
+    tmp_path: Path, table: str, condition: str, columns: list[str]
+) -> None:
+    path = tmp_path / "results.db"
+    declaration = declare(make_use_case())
+    ResultStore(f"sqlite:///{path}").ensure(declaration)
+    name = declaration.name(table)
+    with (
+        closing(adbc_driver_sqlite.dbapi.connect(str(path), autocommit=True)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f'EXPLAIN QUERY PLAN SELECT * FROM "{name}" WHERE {condition}')
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    assert f"SEARCH {name} USING INDEX {index_name(name, columns)}" in plan
+    assert "TEMP B-TREE" not in plan
