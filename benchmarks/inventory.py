@@ -52,7 +52,7 @@ target: demand
 horizon: 28
 gaps: zero
 prediction_floor: 0
-candidates: [seasonal_naive, mean, ets, ridge]
+candidates: [seasonal_naive, mean, sba, ridge]
 validation: {{metric: rmsse, folds: {folds}, step: 14, interval: 0.9, levels: [0.8, 0.96]}}
 inventory: {{lead_time: 1, service_level: 0.95}}
 """

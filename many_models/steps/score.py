@@ -158,7 +158,7 @@ def _write(
     written = results.replace_all(slices)
     ahead = use_case.frequency.to_period(np.array([np.datetime64(origin, "us")]))
     last = use_case.frequency.to_time(ahead + use_case.periods_ahead)[0].item()
-    write_dates(results, range(origin.year, last.year + 1))
+    write_dates(results, range(use_case.source.start.year, last.year + 1))
     return _Written(written["predictions"], count)
 
 

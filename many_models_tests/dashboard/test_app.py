@@ -17,7 +17,13 @@ from many_models.dashboard.app import create_app
 from many_models.dashboard.site import Site
 from many_models.steps.results import open_results
 from many_models_tests.adapters.serving.running import Client, Reply, running
-from many_models_tests.dashboard.small_store import HOSTILE, USE_CASE, SmallStore
+from many_models_tests.dashboard.conftest import make_site
+from many_models_tests.dashboard.small_store import (
+    HOSTILE,
+    USE_CASE,
+    SmallStore,
+    make_flights_store,
+)
 from many_models_tests.fakes import make_use_case
 
 LINKS = Links("sales")
@@ -30,6 +36,7 @@ PAGES = {
     LINKS.group("store=s1,item=milk"): "History and forecast",
     LINKS.page("candidates"): "Which models win?",
     LINKS.page("attention"): "What needs attention",
+    LINKS.page("inventory"): "to order now",
     LINKS.page("data"): "forecast_vs_actual",
 }
 
@@ -103,6 +110,11 @@ def test_filters_come_together(client: Client) -> None:
     assert keys == [LINKS.group("store=s1,item=young")]
 
 
+def test_inventory_is_sorted_by_what_is_asked(client: Client) -> None:
+    for order in ("order", "key", "reorder_point", "demand", "on_hand", "x; DROP TABLE y"):
+        assert client.get(LINKS.page("inventory", order=order)).status == 200
+
+
 def test_a_page_past_the_end_is_empty(client: Client) -> None:
     assert client.get(LINKS.page("groups", page=99)).status == 200
 
@@ -124,6 +136,21 @@ def test_a_chart_has_history_backtest_earlier_forecasts_and_the_last(client: Cli
         assert f'\\"series\\":\\"{series}\\"' in body
 
 
+@pytest.mark.parametrize("problem", ["classification", "regression"])
+def test_independent_rows_have_pages_too(problem: str, tmp_path: Path) -> None:
+    store, links = make_flights_store(tmp_path, problem), Links("flights")
+    with running(create_app(make_site(store))) as client:
+        for name in ("partitions", "groups", "candidates", "attention", "data"):
+            assert client.get(links.page(name)).status == 200, name
+        assert client.get(links.partition("EWR")).status == 200
+        assert "median skill" in text_of(client.get(links.overview))
+        reply = client.get(links.group("origin_airport=EWR,dest=ATL"))
+    assert reply.status == 200
+    assert "Served by its own model" in text_of(reply)
+    what = "probability" if problem == "classification" else "value"
+    assert f'\\"{what}\\":' in reply.body.decode()
+
+
 def test_a_group_is_shown_without_the_lake(small_store: SmallStore, tmp_path: Path) -> None:
     store = ResultStore(f"sqlite:///{small_store.folder}/results.db")
     with running(create_app(Site(store, Lake(str(tmp_path / "away"))))) as client:
@@ -141,7 +168,6 @@ def test_a_group_is_shown_without_the_lake(small_store: SmallStore, tmp_path: Pa
         (LINKS.group("store=s1,item=none"), 404, "no run of sales has met the group"),
         (LINKS.partition("s9"), 404, "sales has no partition 's9'"),
         (LINKS.page("attention", kind="x"), 404, "there is no concern 'x'; there are: failed"),
-        (LINKS.page("inventory"), 404, "has no inventory"),
         ("/sales/groups?page=-1", 400, "page"),
         ("/sales/nothing", 404, "There is no such page."),
         ("/-/secrets", 404, "There is no such page."),
@@ -153,6 +179,24 @@ def test_what_is_wrong_is_a_sentence(client: Client, path: str, status: int, say
     assert reply.status == status
     assert says in text_of(reply)
     assert "Traceback" not in reply.body.decode()
+
+
+def test_inventory_shows_what_to_order_first(client: Client) -> None:
+    text = text_of(client.get(LINKS.page("inventory")))
+    assert "to order now 7 of 7 groups" in text
+    reply = client.get(LINKS.page("inventory", partition="s1", order="safety_stock"))
+    keys = [link for link in links_in(reply) if "/group?" in link]
+    assert len(keys) == 4
+    assert "Order " in text_of(client.get(LINKS.group("store=s1,item=milk")))
+
+
+def test_a_use_case_without_inventory_says_how_to_get_one(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/results.db"
+    open_results(url, make_use_case())
+    with running(create_app(Site(ResultStore(url), Lake(str(tmp_path / "lake"))))) as client:
+        reply = client.get(LINKS.page("inventory"))
+        assert "/inventory" not in client.get(LINKS.overview).body.decode()
+    assert (reply.status, "Give it a section `inventory`" in text_of(reply)) == (404, True)
 
 
 def test_an_empty_store_says_what_to_run(empty_client: Client) -> None:

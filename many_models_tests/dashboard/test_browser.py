@@ -57,6 +57,7 @@ def site(client: Client) -> str:
         (LINKS.group("store=s1,item=milk"), 2),
         (LINKS.page("candidates"), 1),
         (LINKS.page("attention"), 0),
+        (LINKS.page("inventory"), 0),
         (LINKS.page("data"), 0),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from collections.abc import Iterator
 
 import pyarrow.parquet
 import pytest
@@ -14,6 +14,7 @@ from many_models.dashboard.app import create_app
 from many_models.steps.exports import exported
 from many_models.steps.pages.attention import CONCERNS
 from many_models_tests.adapters.serving.running import running
+from many_models_tests.conftest import PostgresServer
 from many_models_tests.dashboard.conftest import make_site
 from many_models_tests.dashboard.small_store import HOSTILE, SmallStore, make_small_store
 from many_models_tests.dashboard.test_app import PAGES, text_of
@@ -23,15 +24,23 @@ pytestmark = pytest.mark.postgres
 LINKS = Links("sales")
 
 
-def test_pages_tell_the_same_on_both_databases(
-    small_store: SmallStore, tmp_path: Path, postgres_url: str
-) -> None:
-    other = make_small_store(tmp_path, postgres_url)
+@pytest.fixture(scope="module")
+def other(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SmallStore]:
+    """What the small store holds, in a database of its own."""
+    postgres_server.execute("CREATE DATABASE pages")
+    yield make_small_store(tmp_path_factory.mktemp("other"), postgres_server.url("pages"))
+    postgres_server.execute("DROP DATABASE pages WITH (FORCE)")
+
+
+def test_pages_tell_the_same_on_both_databases(small_store: SmallStore, other: SmallStore) -> None:
     paths = [
         *PAGES,
         *(LINKS.page("groups", order=order) for order in ("skill", "score", "observations")),
         *(LINKS.page("partitions", order=order) for order in ("name", "skill", "trained_at")),
         *(LINKS.page("attention", kind=kind, partition="s1") for kind in CONCERNS),
+        *(LINKS.page("inventory", order=order) for order in ("order", "safety_stock", "on_hand")),
         LINKS.page("groups", q="🍎 %2", partition=partition_of_value(HOSTILE)),
         *(LINKS.group(key) for key in small_store.keys),
     ]
@@ -45,10 +54,7 @@ def test_pages_tell_the_same_on_both_databases(
             assert _told(text_of(first)) == _told(text_of(second)), path
 
 
-def test_files_hold_the_same_on_both_databases(
-    small_store: SmallStore, tmp_path: Path, postgres_url: str
-) -> None:
-    other = make_small_store(tmp_path, postgres_url)
+def test_files_hold_the_same_on_both_databases(small_store: SmallStore, other: SmallStore) -> None:
     timed = ("ledger", "latest_ledger", "stages", "ledger_summary", "cost", "ledger_totals")
     names = [one.suffix for one in exported(small_store.results)]
     with (

@@ -15,6 +15,7 @@ from many_models.steps.status import Status, read_status
 from many_models_tests.fakes import make_use_case
 from many_models_tests.fakes_models import constant_record
 from many_models_tests.fakes_retraining import make_request
+from many_models_tests.stored_results import put_rows
 
 pytestmark = pytest.mark.mlflow
 
@@ -152,3 +153,25 @@ def test_partitions_under_way_are_those_whose_request_has_no_end_yet(
     requests = [make_request("s1"), make_request("s2"), make_request("s3", outcome="trained")]
     write_requests(results, requests, {"r1"})
     assert read_status(results, production).being_retrained == 2
+
+
+def test_what_is_to_be_ordered_is_counted_at_the_last_origin(
+    results: Results, production: MlflowRegistry
+) -> None:
+    rules = {"lead_time": 3, "service_level": 0.95}
+    stocked = open_results(results.store.url, make_use_case(name="stocked", inventory=rules))
+    schema = stocked.declaration.table("inventory").schema
+
+    def put(origin: datetime, *quantities: float | None) -> None:
+        rows = [
+            {"store": "s1", "item": str(n), "order_up_to": None if q is None else 9.0,
+             "order_quantity": q}
+            for n, q in enumerate(quantities)
+        ]  # fmt: skip
+        put_rows(stocked, "inventory", schema, rows, origin)
+
+    put(JANUARY, 1.0, 1.0, 1.0)
+    put(MAY, 0.0, None, 2.5)
+    found = read_status(stocked, production)
+    assert (found.with_safety_stock, found.to_be_ordered) == (2, 1)
+    assert read_status(results, production).with_safety_stock is None

@@ -76,7 +76,7 @@ def test_forecasts_are_drawn_of_what_training_kept(tmp_path: Path) -> None:
 
     assert len(worst["p"]) == 3
     picture = base64.b64decode(shown["p"].split("base64,")[1][:-1])
-    assert int.from_bytes(picture[20:24], "big") == 3 * int(2.3 * 80)
+    assert int.from_bytes(picture[20:24], "big") > 3 * 150  # so high is one of them
 
 
 def test_rows_are_shown_as_a_table_of_their_metrics(tmp_path: Path) -> None:

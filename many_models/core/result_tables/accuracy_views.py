@@ -38,6 +38,7 @@ def accuracy_views(use_case: AnyUseCase) -> list[View]:
             "One row a partition, origin and source",
             "How good were the predictions of each partition from one origin?",
             "WHERE origin = :origin",
+            totals="accuracy_day_totals",
         ),
         _averages(
             use_case,
@@ -106,15 +107,21 @@ def _by_group(use_case: AnyUseCase) -> View:
 
 
 def _averages(
-    use_case: AnyUseCase, suffix: str, by: tuple[str, ...], grain: str, question: str, rest: str
+    use_case: AnyUseCase,
+    suffix: str,
+    by: tuple[str, ...],
+    grain: str,
+    question: str,
+    rest: str,
+    totals: str = "accuracy_totals",
 ) -> View:
-    """Averages over the totals by day."""
+    """Averages over totals."""
     told = ", ".join(f'"{name}"' for name in by)
     return View(
         suffix,
         grain,
         (*_told(use_case, by), *_figures(use_case, "SUM")),
-        f'FROM "{use_case.table("accuracy_day_totals")}" GROUP BY {told}',
+        f'FROM "{use_case.table(totals)}" GROUP BY {told}',
         question,
         f'SELECT * FROM "{use_case.table(suffix)}" {rest}',
     )

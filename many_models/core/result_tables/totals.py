@@ -22,7 +22,12 @@ _ENDINGS = ("run_id", "trained_at", "partition", "status", "reason", "candidate"
 
 def total_tables(use_case: AnyUseCase) -> list[Table]:
     """Tables of sums: of accuracy by group and by day, of the ledger by how trainings ended."""
-    return [_accuracy_by_group(use_case), _accuracy_by_day(use_case), _ledger(use_case)]
+    return [
+        _accuracy_by_group(use_case),
+        _accuracy_by_day(use_case),
+        _accuracy(use_case),
+        _ledger(use_case),
+    ]
 
 
 def accuracy_sums(use_case: AnyUseCase) -> tuple[Column, ...]:
@@ -64,19 +69,39 @@ def _accuracy_by_group(use_case: AnyUseCase) -> Table:
 
 
 def _accuracy_by_day(use_case: AnyUseCase) -> Table:
-    day = Column("date", "date", "Day of the time that was predicted", 'date("time")')
-    by = ("origin", "partition", "periods_ahead", "source")
-    told = _columns(use_case, "accuracy_day_totals", accuracy_schema(use_case), by)
-    sums = accuracy_sums(use_case)
-    return Table(
+    return _by_day(
+        use_case,
         "accuracy_day_totals",
         "One row a partition, origin, day, distance from the origin and source, with sums over "
         "the predictions judged",
-        (*told, day, *sums),
-        key=("origin", "partition", "date", "periods_ahead", "source"),
-        indexes=(("origin", "partition"), ("date",)),
-        derivations=(_added_up(use_case, "accuracy", "accuracy_day_totals", (*told, day), sums),),
+        ("origin", "partition", "periods_ahead", "source"),
+        (("origin", "partition"), ("partition", "date")),
     )
+
+
+def _accuracy(use_case: AnyUseCase) -> Table:
+    return _by_day(
+        use_case,
+        "accuracy_totals",
+        "One row an origin, day, distance from the origin and source, with sums over the "
+        "predictions judged of all groups",
+        ("origin", "periods_ahead", "source"),
+        (("origin",),),
+    )
+
+
+def _by_day(
+    use_case: AnyUseCase,
+    suffix: str,
+    grain: str,
+    by: tuple[str, ...],
+    indexes: tuple[tuple[str, ...], ...],
+) -> Table:
+    day = Column("date", "date", "Day of the time that was predicted", 'date("time")')
+    told = (*_columns(use_case, suffix, accuracy_schema(use_case), by), day)
+    sums = accuracy_sums(use_case)
+    derivation = _added_up(use_case, "accuracy", suffix, told, sums)
+    return Table(suffix, grain, (*told, *sums), (*by, "date"), indexes, derivations=(derivation,))
 
 
 def _ledger(use_case: AnyUseCase) -> Table:

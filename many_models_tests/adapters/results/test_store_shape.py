@@ -105,7 +105,12 @@ def test_all_that_is_declared_is_made_once(store: ResultStore) -> None:
     ]
 
 
-@pytest.mark.parametrize("use_case", [make_use_case(), make_flights("regression"), make_flights()])
+STOCKED = make_use_case(name="stocked", inventory={"lead_time": 3, "service_level": 0.95})
+
+
+@pytest.mark.parametrize(
+    "use_case", [make_use_case(), STOCKED, make_flights("regression"), make_flights()]
+)
 def test_every_use_case_can_be_made_and_each_view_answers(
     store: ResultStore, use_case: AnyUseCase
 ) -> None:

@@ -85,8 +85,9 @@ def _make_totals(use_case: str, accuracy: Columns) -> None:
         "source": ("source", "text"),
         "date": ('date("time")', "date"),
     }
-    for suffix, by in (("group", by_group), ("day", by_day)):
-        table = f'"{use_case}_accuracy_{suffix}_totals"'
+    overall = {name: column for name, column in by_day.items() if name != "partition"}
+    for suffix, by in (("group_totals", by_group), ("day_totals", by_day), ("totals", overall)):
+        table = f'"{use_case}_accuracy_{suffix}"'
         columns = {**by, **sums}
         defined = ", ".join(f'"{name}" {kind}' for name, (_, kind) in columns.items())
         shown = ", ".join(expression for expression, _ in columns.values())
