@@ -54,8 +54,9 @@ def write_page(
     parts += ["## Views", *_all(forecast, forecast.views)]
     parts += ["## Tables", *_all(forecast, forecast.tables)]
     usual = {part.suffix for part in (*forecast.tables, *forecast.views)}
+    of_stock: tuple[Table | View, ...] = (*stock.tables, *stock.views)
     parts += [_STOCK.format(name=stock.use_case)]
-    parts += _all(stock, [p for p in (*stock.tables, *stock.views) if p.suffix not in usual])
+    parts += _all(stock, [part for part in of_stock if part.suffix not in usual])
     parts += [_ROWS.format(name=rows.use_case, problem=rows.problem)]
     for table in rows.tables:
         known = next((t for t in forecast.tables if t.suffix == table.suffix), None)
