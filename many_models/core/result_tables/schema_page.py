@@ -53,7 +53,7 @@ def write_page(
     ]
     parts += ["## Views", *_all(forecast, forecast.views)]
     parts += ["## Tables", *_all(forecast, forecast.tables)]
-    usual = {part.suffix for part in (*forecast.tables, *forecast.views)}
+    usual = {*(t.suffix for t in forecast.tables), *(v.suffix for v in forecast.views)}
     of_stock: tuple[Table | View, ...] = (*stock.tables, *stock.views)
     parts += [_STOCK.format(name=stock.use_case)]
     parts += _all(stock, [part for part in of_stock if part.suffix not in usual])
