@@ -3,7 +3,8 @@
 Alembic orders the revisions in ``migrations/versions`` and writes the SQL; we run it, in the
 transaction and through the driver of our own. So no other SQLite library opens the file (it would
 drop the locks of this process, see ``sqlite``), an upgrade is whole or was never there, and what a
-use case declares can be made in the same transaction.
+use case declares can be made in the same transaction. Revisions learn from ``tables`` which there
+are.
 """
 
 from __future__ import annotations
