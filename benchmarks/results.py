@@ -35,7 +35,7 @@ PARTITIONS = 100
 SECONDS_MAX = 1.0
 SEARCHES = {
     "search of groups by text": 'SELECT group_key, "partition" FROM "{groups}" '
-    "WHERE LOWER(group_key) LIKE '%item=0007%' ORDER BY group_key LIMIT 50",
+    "WHERE LOWER(group_key) LIKE '%item=0001%' ORDER BY group_key LIMIT 50",
     "ledger of a group over runs": 'SELECT * FROM "{ledger}" WHERE group_key = :group_key '
     "ORDER BY trained_at DESC",
     "predictions of a group over origins": 'SELECT * FROM "{predictions}" '
