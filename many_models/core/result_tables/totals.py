@@ -18,6 +18,7 @@ from many_models.core.use_case import AnyUseCase
 
 _COUNT = "bigint"
 _SUM = "double precision"
+_FORECASTS = ("origin", "partition", "time", "source")
 _ENDINGS = ("run_id", "trained_at", "partition", "status", "reason", "candidate")
 
 
@@ -121,7 +122,7 @@ def _ledger(use_case: AnyUseCase) -> Table:
 
 
 def _predictions(use_case: UseCase) -> Table:
-    schema, by = shape_of(use_case).prediction_schema(use_case), ("origin", "time", "source")
+    schema, by = shape_of(use_case).prediction_schema(use_case), _FORECASTS
     told = _columns(use_case, "prediction_totals", schema, by)
     sums = (
         Column("n", _COUNT, "Forecasts that there are", "COUNT(prediction)"),
@@ -132,10 +133,10 @@ def _predictions(use_case: UseCase) -> Table:
     )
     return Table(
         "prediction_totals",
-        "One row an origin, time and source, with sums over the forecasts of all groups",
+        "One row a partition, origin, time and source, with sums over the forecasts",
         (*told, *sums),
         key=by,
-        indexes=(("origin",),),
+        indexes=(("origin", "partition"),),
         derivations=(_added_up(use_case, "predictions", "prediction_totals", told, sums),),
     )
 
