@@ -35,7 +35,7 @@ PARTITIONS = 100
 SECONDS_MAX = 1.0
 SEARCHES = {
     "search of groups by text": 'SELECT group_key, "partition" FROM "{groups}" '
-    "WHERE LOWER(group_key) LIKE '%item=0007%' ORDER BY group_key LIMIT 50",
+    "WHERE LOWER(group_key) LIKE '%item=0001%' ORDER BY group_key LIMIT 50",
     "ledger of a group over runs": 'SELECT * FROM "{ledger}" WHERE group_key = :group_key '
     "ORDER BY trained_at DESC",
     "predictions of a group over origins": 'SELECT * FROM "{predictions}" '
@@ -70,7 +70,7 @@ def as_table(columns: Mapping[str, object], schema: pa.Schema) -> pa.Table:
 
 def write_origin(results: Results, sizes: argparse.Namespace, number: int) -> int:
     """Predictions and scoring of an origin as scoring writes them, then their accuracy."""
-    rng, use_case = np.random.default_rng(number), results.use_case
+    rng = np.random.default_rng(number)
     keys, horizon = group_rows(sizes.groups), sizes.horizon
     origin = np.datetime64(FIRST + timedelta(days=number), "us")
     rows = sizes.groups * horizon
@@ -103,7 +103,6 @@ def write_origin(results: Results, sizes: argparse.Namespace, number: int) -> in
         }
     )
     results.replace("accuracy", as_table(columns, schema("accuracy")), where)
-    assert use_case.name
     return rows
 
 

@@ -106,7 +106,7 @@ class Engine(ABC):
 
     @abstractmethod
     def begin_reading(self, cursor: Cursor) -> None:
-        """Begin a transaction that sees the database as it is now, to its end, and only reads."""
+        """Begin a transaction that only reads, and sees what its first query sees to its end."""
 
     @abstractmethod
     def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:

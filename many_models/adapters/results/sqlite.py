@@ -117,8 +117,6 @@ class SqliteEngine(Engine):
 
     def begin_reading(self, cursor: Cursor) -> None:
         cursor.execute("BEGIN")
-        cursor.execute("SELECT COUNT(*) FROM sqlite_master")  # only reading takes the snapshot
-        cursor.fetchall()
 
     def read(self, cursor: Cursor, parts: Sequence[str], values: Sequence[object]) -> pa.Table:
         declared = self._declared_types(cursor, "NULL".join(parts))

@@ -144,15 +144,14 @@ class ResultStore:
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Several queries that see the store as it is at the beginning, whatever is written since.
+        """Several queries that see the store as it is at the first, whatever is written since.
 
         One connection and one transaction that reads: keep it short, and to one thread.
         """
-        with (
-            self._engine.errors("a query"),
-            closing(self._engine.connect()) as connection,
-        ):
-            with connection.cursor() as cursor:
+        with self._engine.errors("a query"):
+            connection = self._engine.connect()
+        with closing(connection):
+            with self._engine.errors("a query"), connection.cursor() as cursor:
                 self._engine.begin_reading(cursor)
             yield Snapshot(self._engine, connection)
 

@@ -17,7 +17,8 @@ from many_models_tests.fakes import make_use_case
 
 SPAWN = multiprocessing.get_context("spawn")
 ORIGIN = datetime(2024, 3, 1)
-GROUPS, DAYS, ROUNDS = 300, 7, 6
+GROUPS, DAYS, ROUNDS = 100, 7, 4
+ROWS = GROUPS * DAYS
 EACH = "COUNT(*) AS n, MIN(model_version) AS low, MAX(model_version) AS high"
 
 
@@ -76,20 +77,20 @@ def test_readers_see_one_whole_version_of_an_origin_however_often_it_is_replaced
     while process.is_alive():
         reads += 1
         (latest,) = store.query(f"SELECT {EACH} FROM sales_latest_predictions").to_pylist()
-        assert (latest["n"], latest["low"]) == (GROUPS * DAYS, latest["high"])
+        assert (latest["n"], latest["low"]) == (ROWS, latest["high"])
         seen.add(latest["low"])
         (joined,) = store.query(
             f"SELECT {EACH}, COUNT(actual) AS judged, MIN(deviation) AS off, SUM(covered) AS hits "
             "FROM sales_forecast_vs_actual"
         ).to_pylist()
         version = joined["low"]
-        assert (joined["n"], joined["judged"], joined["high"]) == (2_100, 2_100, version)
-        assert (joined["off"], joined["hits"]) == (10.0 * version - 10, 2_100 * (version == 1))
+        assert (joined["n"], joined["judged"], joined["high"]) == (ROWS, ROWS, version)
+        assert (joined["off"], joined["hits"]) == (10.0 * version - 10, ROWS * (version == 1))
         (judged,) = store.query(
             "SELECT COUNT(*) AS groups, SUM(n) AS n, MIN(mae) AS low, MAX(mae) AS high "
             "FROM sales_accuracy_by_group"
         ).to_pylist()
-        assert (judged["groups"], judged["n"], judged["low"]) == (GROUPS, 2_100, judged["high"])
+        assert (judged["groups"], judged["n"], judged["low"]) == (GROUPS, ROWS, judged["high"])
         with store.snapshot() as page:
             (one,) = page.query(f"SELECT {EACH} FROM sales_predictions").to_pylist()
             (two,) = page.query(f"SELECT {EACH} FROM sales_scoring").to_pylist()

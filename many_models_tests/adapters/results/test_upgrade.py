@@ -141,3 +141,25 @@ def test_an_upgrade_killed_in_the_middle_leaves_the_old_store(url: str, statemen
     assert store.query(count).to_pylist() == [{"n": 4}]
     store.ensure(declare(old_use_case()))
     assert {name for name in NEW if store.columns(name)} == set(NEW)
+
+
+def test_old_predictions_of_classes_are_added_up_too(url: str) -> None:
+    execute(
+        url,
+        'CREATE TABLE "late_accuracy" ("partition" text, "group_key" text, "dest" text, '
+        '"origin" timestamp, "time" timestamp, "periods_ahead" bigint, "flight" text, '
+        '"prediction" text, "source" text, "actual" text, "hit" bigint)',
+        "INSERT INTO late_accuracy VALUES "
+        "('J', 'dest=L', 'L', '2024-01-01', '2024-01-02 06:00:00', 1, 'a', 'y', 'model', 'y', 1), "
+        "('J', 'dest=L', 'L', '2024-01-01', '2024-01-02 09:00:00', 1, 'b', 'y', 'model', 'n', 0), "
+        "('J', 'dest=L', 'L', '2024-01-01', '2024-01-03 06:00:00', 2, 'c', 'n', 'model', 'n', 1)",
+    )
+    store = ResultStore(url)
+    store.upgrade()
+    (group,) = rows(store, "SELECT group_key, dest, n, hits FROM late_accuracy_group_totals")
+    assert group == {"group_key": "dest=L", "dest": "L", "n": 3, "hits": 2}
+    days = rows(store, 'SELECT "date", n, hits FROM late_accuracy_totals')
+    assert [(str(day["date"]), day["n"], day["hits"]) for day in days] == [
+        ("2024-01-02", 2, 1),
+        ("2024-01-03", 1, 1),
+    ]
