@@ -170,7 +170,6 @@ OF_TABLE: Mapping[str, Mapping[str, str]] = {
         "candidate": "Kind of model that predicted",
     },
     "inventory": {
-        "source": "What forecast: model (the group's own), pooled (its partition's) or baseline",
         "candidate": "Kind of model that forecast",
         "reason": "Why there is no safety stock, in one word; null where there is",
         "error": "The same in one sentence",

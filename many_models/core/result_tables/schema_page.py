@@ -37,15 +37,26 @@ _ROWS = """\
 Use cases of independent rows have the same tables and views but for `pooled`, and these columns
 instead of intervals; shown is `{name}`, a {problem}.
 """
+_STOCK = """\
+## Of forecasts with an inventory
+
+Use cases whose file has `inventory` have these, too; shown is `{name}`.
+"""
 
 
-def write_page(forecast: Declaration, keys: Sequence[str], rows: Declaration) -> str:
-    """The page about a forecast, with what is other in a use case of independent rows."""
+def write_page(
+    forecast: Declaration, keys: Sequence[str], rows: Declaration, stock: Declaration
+) -> str:
+    """The page about a forecast, with what is other in independent rows and with an inventory."""
     parts = [
         _INTRODUCTION.format(name=forecast.use_case, keys=" and ".join(f"`{key}`" for key in keys))
     ]
     parts += ["## Views", *_all(forecast, forecast.views)]
     parts += ["## Tables", *_all(forecast, forecast.tables)]
+    usual = {*(t.suffix for t in forecast.tables), *(v.suffix for v in forecast.views)}
+    of_stock: tuple[Table | View, ...] = (*stock.tables, *stock.views)
+    parts += [_STOCK.format(name=stock.use_case)]
+    parts += _all(stock, [part for part in of_stock if part.suffix not in usual])
     parts += [_ROWS.format(name=rows.use_case, problem=rows.problem)]
     for table in rows.tables:
         known = next((t for t in forecast.tables if t.suffix == table.suffix), None)
@@ -82,8 +93,10 @@ def _columns(columns: Iterable[Column]) -> str:
 def packaged_page() -> str:
     """The page about the use cases that come with the package."""
     folder = Path(__file__).parents[2] / "use_cases"
-    grocery, flights = (load_use_case(folder / f"{name}.yaml") for name in ("grocery", "flights"))
-    return write_page(declare(grocery), grocery.keys, declare(flights))
+    grocery, *others = (
+        load_use_case(folder / f"{name}.yaml") for name in ("grocery", "flights", "warehouse")
+    )
+    return write_page(declare(grocery), grocery.keys, *(declare(other) for other in others))
 
 
 if __name__ == "__main__":
