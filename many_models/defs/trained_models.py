@@ -32,7 +32,7 @@ from many_models.defs.resources import (
     SparkResource,
     StoreResource,
 )
-from many_models.defs.results_pages import link_groups, partition_link
+from many_models.defs.results_pages import link_groups, links_of, partition_link
 from many_models.defs.training_figures import (
     core_minutes,
     count_statuses,
@@ -139,7 +139,7 @@ def _highlights(
     found: dict[str, dict[str, dg.MetadataValue[Any]]] = {
         key: {**partition_link(use_case, key)} for key in keys
     }
-    worst = choose_worst(use_case, trained.ledger)
+    worst = choose_worst(use_case, trained.ledger) if links_of(use_case) else {}
     for key, text in trained.worst.items():
         links = link_groups(use_case, [row["group_key"] for row in worst.get(key, ())])
         found[key]["worst_groups"] = dg.MetadataValue.md(text + links)

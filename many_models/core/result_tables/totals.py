@@ -13,20 +13,23 @@ from many_models.core.forecast.use_case import UseCase
 from many_models.core.result_tables.comments import describe
 from many_models.core.result_tables.fact_schemas import ledger_schema
 from many_models.core.result_tables.spec import SLICE, Column, Derivation, Table, names
+from many_models.core.shapes import shape_of
 from many_models.core.use_case import AnyUseCase
 
 _COUNT = "bigint"
 _SUM = "double precision"
+_FORECASTS = ("origin", "partition", "time", "source")
 _ENDINGS = ("run_id", "trained_at", "partition", "status", "reason", "candidate")
 
 
 def total_tables(use_case: AnyUseCase) -> list[Table]:
-    """Tables of sums: of accuracy by group and by day, of the ledger by how trainings ended."""
+    """Tables of sums: of accuracy by group and by day, of forecasts, of how trainings ended."""
     return [
         _accuracy_by_group(use_case),
         _accuracy_by_day(use_case),
         _accuracy(use_case),
         _ledger(use_case),
+        *([_predictions(use_case)] if isinstance(use_case, UseCase) else []),
     ]
 
 
@@ -115,6 +118,26 @@ def _ledger(use_case: AnyUseCase) -> Table:
         key=_ENDINGS,
         indexes=(("run_id", "partition"),),
         derivations=(_added_up(use_case, "ledger", "ledger_totals", by, sums),),
+    )
+
+
+def _predictions(use_case: UseCase) -> Table:
+    schema, by = shape_of(use_case).prediction_schema(use_case), _FORECASTS
+    told = _columns(use_case, "prediction_totals", schema, by)
+    sums = (
+        Column("n", _COUNT, "Forecasts that there are", "COUNT(prediction)"),
+        Column(
+            *("prediction", _SUM, f"Sum of forecasts, in the unit of {use_case.target}"),
+            "SUM(prediction)",
+        ),
+    )
+    return Table(
+        "prediction_totals",
+        "One row a partition, origin, time and source, with sums over the forecasts",
+        (*told, *sums),
+        key=by,
+        indexes=(("origin", "partition"),),
+        derivations=(_added_up(use_case, "predictions", "prediction_totals", told, sums),),
     )
 
 

@@ -156,13 +156,13 @@ def totals_by_day(reader: Reader) -> list[Row]:
         return []
     days = reader.rows(
         'SELECT t."date" AS "time", SUM(actual) AS actual, SUM(actual + deviation) AS forecast '
-        'FROM {accuracy_day_totals} t JOIN (SELECT "date" AS d, MAX(origin) AS o '
-        'FROM {accuracy_day_totals} GROUP BY "date") latest ON t."date" = d AND origin = o '
+        'FROM {accuracy_totals} t JOIN (SELECT "date" AS d, MAX(origin) AS o '
+        'FROM {accuracy_totals} GROUP BY "date") latest ON t."date" = d AND origin = o '
         f'GROUP BY t."date" ORDER BY 1 DESC LIMIT {DAYS_SHOWN}'
     )
     ahead = reader.rows(
-        'SELECT "time", SUM(prediction) AS forecast FROM {latest_predictions} '
-        'GROUP BY "time" ORDER BY "time"'
+        'SELECT "time", SUM(prediction) AS forecast FROM {prediction_totals} WHERE origin = '
+        '(SELECT MAX(origin) FROM {prediction_totals}) GROUP BY "time" ORDER BY "time"'
     )
     past = {str(row["time"])[:10] for row in days}
     known = [*reversed(days), *(row for row in ahead if str(row["time"])[:10] not in past)]
@@ -182,7 +182,7 @@ def accuracy_by_day(reader: Reader) -> list[Row]:
     figure = "wape" if reader.use_case.target_is_number else "accuracy"
     return reader.rows(
         f'SELECT "date" AS "time", source, {figure} AS value FROM {{accuracy_by_date}} '
-        'WHERE "date" IN (SELECT DISTINCT "date" FROM {accuracy_day_totals} '
+        'WHERE "date" IN (SELECT DISTINCT "date" FROM {accuracy_totals} '
         f'ORDER BY "date" DESC LIMIT {DAYS_SHOWN}) ORDER BY "date"'
     )
 
