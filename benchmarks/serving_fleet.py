@@ -30,7 +30,7 @@ from many_models.core.registration import (
     ModelRecord,
     RegistrationFailure,
 )
-from many_models.core.simulation import SimulatedSales
+from many_models.core.simulation.retailer import SimulatedSales
 
 A_STORE = 100  # items, so models a partition
 STEP = 37  # from the model of one version to that of the next
