@@ -15,19 +15,19 @@ from typing import Any
 import click
 
 from many_models import __version__, settings
-from many_models.cli_champions import history, models, rollback
-from many_models.cli_demo import demo, simulate
-from many_models.cli_explain import explain
-from many_models.cli_export import export
-from many_models.cli_gc import gc
-from many_models.cli_mlflow import mlflow
-from many_models.cli_new import new
-from many_models.cli_results import results
-from many_models.cli_retraining import retraining
-from many_models.cli_run import run, status
-from many_models.cli_serve import serve
-from many_models.cli_store import store
-from many_models.cli_use_case import UseCaseFile
+from many_models.commands.champions import history, models, rollback
+from many_models.commands.demo import demo, simulate
+from many_models.commands.explain import explain
+from many_models.commands.export import export
+from many_models.commands.gc import gc
+from many_models.commands.mlflow import mlflow
+from many_models.commands.new import new
+from many_models.commands.results import results
+from many_models.commands.retraining import retraining
+from many_models.commands.run import run, status
+from many_models.commands.serve import serve
+from many_models.commands.store import store
+from many_models.commands.use_case import UseCaseFile
 from many_models.core.errors import ManyModelsError
 from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case

@@ -23,7 +23,7 @@ from many_models import settings
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.spark.session import start_session
 
-LONGEST_MODULE = "test_cli_run.py"
+LONGEST_MODULE = "test_run.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

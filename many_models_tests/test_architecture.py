@@ -65,7 +65,7 @@ def test_every_module_says_what_it_is_for() -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("layer", ["core", "adapters", "defs"])
+@pytest.mark.parametrize("layer", ["core", "adapters", "defs", "commands"])
 def test_every_test_module_mirrors_a_module(layer: str) -> None:
     mirrored = {
         test.relative_to(TESTS): test.relative_to(TESTS).with_name(test.name.removeprefix("test_"))

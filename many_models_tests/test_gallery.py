@@ -17,7 +17,7 @@ from many_models import settings
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.demos import DEMOS, load_demo
 from many_models.adapters.sources.simulated import load_simulated_source
-from many_models.cli_demo import GALLERY
+from many_models.commands.demo import GALLERY
 from many_models.core.sharding import partition_of
 from many_models.core.simulation.days import DailySimulation
 from many_models.core.simulation.oil_wells import SimulatedWells

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from many_models import settings
-from many_models.cli_use_case import UseCaseFile
+from many_models.commands.use_case import UseCaseFile
 from many_models.core.use_case import AnyUseCase
 from many_models.progress import show_progress
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from many_models.cli_serve import UseCasePath, is_loopback, require_free
+from many_models.commands.serve import UseCasePath, is_loopback, require_free
 from many_models.core.use_case import AnyUseCase
 
 

@@ -1,6 +1,6 @@
 """The command ``many-models new``: a use case file from a look at a table, and some answers.
 
-Here belong the flags and what is printed. The questions are in ``cli_questions``, the guesses in
+Here belong the flags and what is printed. The questions are in ``questions``, the guesses in
 ``steps.guesses``, the file's text in ``steps.proposal_file``.
 """
 
@@ -79,7 +79,7 @@ def new(
     """
     from many_models.adapters.sources.database import SourceDatabase
     from many_models.adapters.sources.probe import SourceProbe
-    from many_models.cli_questions import choose
+    from many_models.commands.questions import choose
     from many_models.steps.proposal.file import write_use_case
     from many_models.steps.proposal.propose import build_proposal
     from many_models.steps.proposal.propose_rows import build_row_proposal

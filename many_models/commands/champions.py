@@ -16,8 +16,8 @@ from uuid import uuid4
 import click
 
 from many_models import settings
-from many_models.cli_table import as_table
-from many_models.cli_use_case import UseCaseFile
+from many_models.commands.table import as_table
+from many_models.commands.use_case import UseCaseFile
 from many_models.core.registration import (
     CANDIDATE_TAG,
     PROMOTED_AT_TAG,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from many_models import settings
-from many_models.cli_use_case import UseCaseFile
+from many_models.commands.use_case import UseCaseFile
 from many_models.core.use_case import AnyUseCase
 
 if TYPE_CHECKING:

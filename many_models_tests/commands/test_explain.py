@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.cli import main
-from many_models.cli_explain import COLUMNS
+from many_models.commands.explain import COLUMNS
 from many_models_tests.fakes import make_use_case
 from many_models_tests.fakes_models import constant_record
 

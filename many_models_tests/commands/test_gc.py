@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from many_models import settings
 from many_models.adapters.registry.promotion import promote
 from many_models.cli import main
-from many_models.cli_gc import Age
+from many_models.commands.gc import Age
 from many_models.core.registration import ModelVersion
 from many_models.core.use_case_file import load_use_case
 from many_models.defs.resources import build_registry

@@ -9,10 +9,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from many_models import cli_new
 from many_models.adapters.sources.database import SourceDatabase
 from many_models.adapters.sources.simulated import load_simulated_source
-from many_models.cli_new import new
+from many_models.commands.new import _url_warnings, new
 from many_models.core.errors import ManyModelsError, SourceError, UseCaseError
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.lake_schema import raw_columns
@@ -40,7 +39,7 @@ def shop(tmp_path: Path) -> str:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli_new, "is_terminal", lambda: True)
+    monkeypatch.setattr("many_models.commands.new.is_terminal", lambda: True)
 
 
 def run(*arguments: str, answers: str = "") -> Result:
@@ -324,7 +323,7 @@ def test_a_folder_that_is_not_there_is_named(shop: str) -> None:
     ],
 )
 def test_a_password_or_a_relative_path_in_the_file_is_warned_of(url: str, warned: bool) -> None:
-    assert bool(cli_new._url_warnings(url)) is warned
+    assert bool(_url_warnings(url)) is warned
 
 
 def test_both_ways_to_partition_at_once_are_a_misuse(shop: str) -> None:

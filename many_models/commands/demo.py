@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from many_models import settings
-from many_models.cli_run import run_use_case
+from many_models.commands.run import run_use_case
 from many_models.core.use_case_file import load_use_case
 from many_models.progress import show_progress
 

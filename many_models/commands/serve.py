@@ -13,7 +13,7 @@ import click
 from pydantic import ValidationError
 
 from many_models import settings
-from many_models.cli_use_case import UseCaseFile
+from many_models.commands.use_case import UseCaseFile
 from many_models.core.keys import group_key, parse_group_key
 from many_models.core.use_case import AnyUseCase
 from many_models.core.use_case_file import load_use_case

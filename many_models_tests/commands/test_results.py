@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from many_models import cli_results
 from many_models.cli import main
 from many_models.results_process import PASSWORD, SETTINGS, ResultsSettings, build_app, make_app
 from many_models_tests.adapters.serving.running import running
@@ -20,7 +19,9 @@ Started = list[tuple[Any, ...]]
 def started(monkeypatch: pytest.MonkeyPatch, home: Path) -> Started:
     """What would have been started, instead of starting it."""
     found: Started = []
-    monkeypatch.setattr(cli_results, "_run", lambda *arguments: found.append(arguments))
+    monkeypatch.setattr(
+        "many_models.commands.results._run", lambda *arguments: found.append(arguments)
+    )
     monkeypatch.delenv(PASSWORD, raising=False)
     monkeypatch.setenv(SETTINGS, "")
     return found

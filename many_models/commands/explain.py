@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from many_models import settings
-from many_models.cli_table import as_table
-from many_models.cli_use_case import UseCaseFile
+from many_models.commands.table import as_table
+from many_models.commands.use_case import UseCaseFile
 from many_models.core.use_case import AnyUseCase
 
 COLUMNS = ("member", "effect", "feature", "class", "value", "standardised", "share")

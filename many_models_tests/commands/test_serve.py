@@ -13,7 +13,6 @@ import psutil  # type: ignore[import-untyped]  # stubs are not kept up
 import pytest
 from click.testing import CliRunner, Result
 
-from many_models import cli_serve
 from many_models.cli import main
 from many_models.serving_process import API_KEYS, SETTINGS, ServingSettings
 from many_models_tests.adapters.serving.running import Client
@@ -25,8 +24,10 @@ Started = list[tuple[Any, ...]]
 def started(monkeypatch: pytest.MonkeyPatch, home: Path) -> Started:
     """What would have been started, instead of starting it."""
     found: Started = []
-    monkeypatch.setattr(cli_serve, "_run", lambda *arguments: found.append(arguments))
-    monkeypatch.setattr(cli_serve, "require_free", lambda *_: None)
+    monkeypatch.setattr(
+        "many_models.commands.serve._run", lambda *arguments: found.append(arguments)
+    )
+    monkeypatch.setattr("many_models.commands.serve.require_free", lambda *_: None)
     monkeypatch.delenv(API_KEYS, raising=False)
     monkeypatch.setenv(SETTINGS, "")
     return found

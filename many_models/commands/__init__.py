@@ -1,0 +1,1 @@
+"""The commands of ``many-models``, a module each: what they ask for and what they print."""
