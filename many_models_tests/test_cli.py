@@ -211,7 +211,8 @@ def test_a_run_with_a_warning_tells_of_it_and_is_done(
 def test_a_use_case_that_never_ran_has_a_status_of_zeros(use_case: Path) -> None:
     status = json.loads(call("status", use_case, "--json").stdout)
     assert status.pop("seconds") == {}
-    assert status.pop("last_origin") is None
+    for name in ("last_origin", "with_safety_stock", "to_be_ordered"):
+        assert status.pop(name) is None
     assert set(status.values()) == {0}
     assert "none yet" in call("status", use_case).stdout
 
