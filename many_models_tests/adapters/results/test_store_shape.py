@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -179,6 +181,31 @@ def test_the_dictionary_tells_every_column_of_every_table_and_view(store: Result
         assert {column for table, column in told if table == name} == set(store.columns(name))
     assert all(len(text) > 3 for text in told.values())
     assert {row["use_case"] for row in found} == {declaration.use_case, None}
+
+
+@pytest.mark.postgres
+def test_whoever_makes_tables_and_whoever_writes_them_never_wait_for_each_other(
+    postgres_url: str,
+) -> None:
+    store, made = ResultStore(postgres_url), replace(SHOP, tables=(STORES, SALES))
+    store.ensure(made)
+    wider = replace(SALES, columns=(*SALES.columns, Column("day", "date", "Day of the sale")))
+    waiting = "SELECT pid::bigint AS pid FROM pg_locks WHERE NOT granted"
+
+    def arriving() -> Iterator[pa.RecordBatch]:
+        maker.append(pool.submit(store.ensure, replace(made, tables=(STORES, wider))))
+        while not store.query(waiting).num_rows:
+            assert not maker[0].done()
+        yield from sales("a", 1.0, 2.0).to_batches()
+
+    maker: list[Future[bool]] = []
+    follow = [(made.name(suffix), done) for suffix, done in made.derived_from("sales")]
+    reader = pa.RecordBatchReader.from_batches(sales("a").schema, arriving())
+    with ThreadPoolExecutor() as pool:
+        store.replace_slices([Slice("shop_sales", reader, {"store": "a"}, follow)])
+    assert maker[0].result()
+    assert rows(store, "shop_stores") == [("a", 3.0)]
+    assert "day" in store.columns("shop_sales")
 
 
 @pytest.mark.postgres
