@@ -145,6 +145,18 @@ def test_a_table_that_follows_from_another_is_filled_when_it_is_new(store: Resul
     assert rows(store, "shop_stores") == [("a", 4.0), ("b", 5.0)]
 
 
+def test_what_follows_must_have_the_columns_of_the_slice(store: ResultStore) -> None:
+    by_day = replace(SALES, columns=(*SALES.columns, Column("day", "text", "Day of the sale")))
+    made = replace(SHOP, tables=(by_day, STORES))
+    store.ensure(made)
+    put(store, made, "a", 1.0)
+    follow = [(made.name(suffix), done) for suffix, done in made.derived_from("sales")]
+    more = sales("b", 2.0).append_column("day", pa.array(["monday"]))
+    with pytest.raises(StoreError, match="day"):
+        store.replace_slices([Slice("shop_sales", more, {"day": "monday"}, follow)])
+    assert rows(store, "shop_stores") == [("a", 1.0)]
+
+
 def test_a_view_is_replaced_with_other_columns(store: ResultStore) -> None:
     store.ensure(SHOP)
     put(store, SHOP, "a", 1.0)
