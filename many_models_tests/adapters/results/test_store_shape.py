@@ -183,6 +183,18 @@ def test_a_column_of_another_type_is_refused_with_a_remedy(store: ResultStore) -
         store.ensure(replace(SHOP, tables=(other,)))
 
 
+@pytest.mark.parametrize("names", [("bread", "bread_latest"), ("bread_latest", "bread")])
+def test_use_cases_whose_names_would_meet_are_told_apart_before_anything_is_made(
+    store: ResultStore, names: tuple[str, str]
+) -> None:
+    first, second = (declare(make_use_case(name=name)) for name in names)
+    store.ensure(first)
+    with pytest.raises(StoreError, match=r"needs the name 'bread_latest_\w+'.*another name"):
+        store.ensure(second)
+    assert not store.ensure(first)
+    assert store.columns(second.name("groups")) == {}
+
+
 def test_the_dictionary_tells_every_column_of_every_table_and_view(store: ResultStore) -> None:
     declaration = declare(make_use_case())
     store.ensure(declaration)
