@@ -103,15 +103,19 @@ def _versions(
 
 
 def _ends(history: ChampionHistory) -> list[datetime | None]:
-    """When each version gave way: when the next one was promoted, or it was rolled back."""
-    promoted = [_moment(version.tags.get(PROMOTED_AT_TAG)) for version in history.versions]
+    """When each version gave way for the last time: to one that replaces it, or to a rollback.
+
+    One that a rollback brought back may be replaced again.
+    """
+    replaced: dict[int | None, datetime | None] = {}
+    for version in history.versions:
+        number = _number(version.tags.get(REPLACES_TAG))
+        replaced[number] = _moment(version.tags.get(PROMOTED_AT_TAG))
     ends: list[datetime | None] = []
-    for place, version in enumerate(history.versions):
-        later = [at for at in promoted[place + 1 :] if at is not None]
-        gone = _moment(version.tags.get(ROLLED_BACK_AT_TAG))
-        known = [at for at in (min(later, default=None), gone) if at is not None]
-        current = version.version == history.champion
-        ends.append(None if current else min(known, default=None))
+    for version in history.versions:
+        gone = replaced.get(version.version), _moment(version.tags.get(ROLLED_BACK_AT_TAG))
+        last = max((at for at in gone if at is not None), default=None)
+        ends.append(None if version.version == history.champion else last)
     return ends
 
 
