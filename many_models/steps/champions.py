@@ -33,6 +33,8 @@ from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import Results
 
 TABLE = "champions"
+MODELS_AT_ONCE = 5_000
+"""Models whose whole histories are in memory together."""
 
 
 def copy_champions(
@@ -50,8 +52,11 @@ def copy_champions(
     schema = results.declaration.table(TABLE).schema
 
     def batches() -> Iterator[pa.RecordBatch]:
-        rows = _read_rows(use_case, set(partitions), production)
-        yield from pa.Table.from_pylist(rows, schema=schema).to_batches()
+        names = _names(use_case, set(partitions), production)
+        for start in range(0, len(names), MODELS_AT_ONCE):
+            part = names[start : start + MODELS_AT_ONCE]
+            rows = _read_rows(use_case, set(partitions), part, production)
+            yield from pa.Table.from_pylist(rows, schema=schema).to_batches()
 
     reader = pa.RecordBatchReader.from_batches(schema, batches())
     return results.replace(TABLE, reader, {"partition": sorted(partitions)})
@@ -75,14 +80,18 @@ def mend_champions(
     return wrong
 
 
+def _names(use_case: AnyUseCase, partitions: set[str], production: ReadableRegistry) -> list[str]:
+    """Names of the models that have, or had, a version in these partitions."""
+    versions = _versions(use_case, partitions, production)
+    return sorted({v.name for v in versions if v.tags.get(PARTITION_TAG) in partitions})
+
+
 def _read_rows(
-    use_case: AnyUseCase, partitions: set[str], production: ReadableRegistry
+    use_case: AnyUseCase,
+    partitions: set[str],
+    names: Sequence[str],
+    production: ReadableRegistry,
 ) -> list[dict[str, object]]:
-    names = {
-        version.name
-        for version in _versions(use_case, partitions, production)
-        if version.tags.get(PARTITION_TAG) in partitions
-    }
     histories = production.histories(names)
     versions = [version for history in histories.values() for version in history.versions]
     metrics = production.metrics(versions)

@@ -10,6 +10,7 @@ from many_models.adapters.registry.mlflow_registry import MlflowRegistry
 from many_models.adapters.registry.promotion import promote
 from many_models.core.registration import ModelVersion
 from many_models.core.rollback import Rollback
+from many_models.steps import champions
 from many_models.steps.champions import copy_champions, mend_champions
 from many_models.steps.results import Results, open_results
 from many_models.steps.rollback import Selection, carry_out, plan
@@ -34,7 +35,10 @@ def rows(results: Results, *columns: str, of: str = "champions") -> list[tuple[A
     return [tuple(row.values()) for row in found]
 
 
-def test_every_version_of_a_partition_is_copied(history: MlflowRegistry, results: Results) -> None:
+def test_every_version_of_a_partition_is_copied(
+    history: MlflowRegistry, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(champions, "MODELS_AT_ONCE", 1)
     assert copy_champions(USE_CASE, ["s1"], history, results) == 3
     assert rows(results, "store", "item", "model_version", "is_champion", "replaces") == [
         ("s1", "rye", 1, True, None),
@@ -80,9 +84,9 @@ def test_a_model_that_was_brought_back_ends_when_it_is_replaced_again(
 def test_partitions_that_differ_from_the_registry_are_mended(
     history: MlflowRegistry, results: Results
 ) -> None:
-    champions = history.champions("sales")
-    assert mend_champions(USE_CASE, champions, history, results) == ["s1", "s2"]
-    assert mend_champions(USE_CASE, champions, history, results) == []
+    there = history.champions("sales")
+    assert mend_champions(USE_CASE, there, history, results) == ["s1", "s2"]
+    assert mend_champions(USE_CASE, there, history, results) == []
     found = plan(USE_CASE, Selection.of(partition="s2"), "x", history)
     history.roll_back(found.changes, Rollback("x", AT, "ann", "bad prices"))  # and killed then
 

@@ -21,7 +21,6 @@ from many_models.adapters.results.columns import COLUMN_TYPES
 from many_models.adapters.results.engine import Engine, numbered, quote
 from many_models.core.result_tables.spec import Entry
 
-
 _READ_ONLY = "-c%20default_transaction_read_only%3Don"
 
 

@@ -84,8 +84,7 @@ def index_name(table: str, columns: Sequence[str]) -> str:
 def _require_names(engine: Engine, cursor: Cursor, declaration: Declaration, held: Held) -> None:
     """No table may bear the name of a view, nor a view that of a table.
 
-    Of use cases ``bread`` and ``bread_latest``, one would have a view, and the other a table, called
-    ``bread_latest_ledger``.
+    The view of ``bread`` and the table of ``bread_latest`` would be called ``bread_latest_ledger``.
     """
     tables = set(engine.tables(cursor))
     taken = {name for name, columns in held.items() if columns and name not in tables}
