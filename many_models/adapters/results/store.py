@@ -186,12 +186,12 @@ class ResultStore:
     def grant_reading(self, role: str, *, carry_out: bool = True) -> list[str]:
         """Let a role of PostgreSQL read all results, and those made later; the statements.
 
-        Raises StoreError where there are no roles: a SQLite file is opened read-only instead.
+        Raises StoreError where there are no roles, as in SQLite.
         """
         if not isinstance(self._engine, PostgresEngine):
             raise StoreError(
-                f"{self.url}: a SQLite file has no roles; let readers open it read-only, as "
-                "file:results.db?mode=ro, or take their right to write the file"
+                f"{self.url}: a SQLite file has no roles; open it read-only, as "
+                "file:results.db?mode=ro, and hand others a copy, as docs/results/connect.md says"
             )
         with self._engine.transaction(f"granting {role!r} to read", SHAPE_LOCK) as cursor:
             statements = grant_statements(self._engine, cursor, role)
