@@ -143,10 +143,14 @@ def publish_router(
 ) -> bool:
     """Make the router of this very use case champion of its name; whether it was not so before.
 
+    Whoever may read the registry may read it: the source's URL, which may be secret, is left out.
+
     Raises:
         RegistryError: it cannot be registered.
     """
-    description = json.dumps(use_case.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    told = use_case.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    told["source"]["url"] = use_case.source.url_shown
+    description = json.dumps(told)
     digest = sha256(f"{__version__} {description}".encode()).hexdigest()[:12]
     name = router_name(use_case.name)
     current = production.champion(name)

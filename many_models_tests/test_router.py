@@ -123,6 +123,16 @@ def test_a_router_is_published_once_for_each_version_of_its_use_case(
     assert champion.version == 2
 
 
+def test_the_registry_never_learns_where_the_source_is(production: MlflowRegistry) -> None:
+    source = USE_CASE.source.model_copy(update={"url": "postgresql://me:s3cret@db/shop"})
+    publish_router(USE_CASE.model_copy(update={"source": source}), production)
+    champion = production.champion("sales-router")
+    assert champion is not None
+    router = pickle.loads(production.read(champion).payload)
+    assert '"postgresql://"' in router.description
+    assert "s3cret" not in router.description
+
+
 def test_a_router_is_no_champion_of_a_group(production: MlflowRegistry) -> None:
     assert [c.name for c in production.champions("sales")] == ["sales.1.a", "sales.1.b"]
 

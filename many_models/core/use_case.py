@@ -56,6 +56,11 @@ class Source(Section):
         description="of a period's end its data is in the lake, or late; null: never",
     )
 
+    @property
+    def url_shown(self) -> str:
+        """What may be written where others read it: the kind of database, as ``postgresql://``."""
+        return self.url.partition("://")[0] + "://"
+
     @model_validator(mode="after")
     def _one_way_to_read(self) -> Self:
         if (self.query is None) == (self.table is None):

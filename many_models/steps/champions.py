@@ -33,6 +33,8 @@ from many_models.core.use_case import AnyUseCase
 from many_models.steps.results import Results
 
 TABLE = "champions"
+MODELS_AT_ONCE = 5_000
+"""Models whose whole histories are in memory together."""
 
 
 def copy_champions(
@@ -50,8 +52,11 @@ def copy_champions(
     schema = results.declaration.table(TABLE).schema
 
     def batches() -> Iterator[pa.RecordBatch]:
-        rows = _read_rows(use_case, set(partitions), production)
-        yield from pa.Table.from_pylist(rows, schema=schema).to_batches()
+        names = _names(use_case, set(partitions), production)
+        for start in range(0, len(names), MODELS_AT_ONCE):
+            part = names[start : start + MODELS_AT_ONCE]
+            rows = _read_rows(use_case, set(partitions), part, production)
+            yield from pa.Table.from_pylist(rows, schema=schema).to_batches()
 
     reader = pa.RecordBatchReader.from_batches(schema, batches())
     return results.replace(TABLE, reader, {"partition": sorted(partitions)})
@@ -75,14 +80,18 @@ def mend_champions(
     return wrong
 
 
+def _names(use_case: AnyUseCase, partitions: set[str], production: ReadableRegistry) -> list[str]:
+    """Names of the models that have, or had, a version in these partitions."""
+    versions = _versions(use_case, partitions, production)
+    return sorted({v.name for v in versions if v.tags.get(PARTITION_TAG) in partitions})
+
+
 def _read_rows(
-    use_case: AnyUseCase, partitions: set[str], production: ReadableRegistry
+    use_case: AnyUseCase,
+    partitions: set[str],
+    names: Sequence[str],
+    production: ReadableRegistry,
 ) -> list[dict[str, object]]:
-    names = {
-        version.name
-        for version in _versions(use_case, partitions, production)
-        if version.tags.get(PARTITION_TAG) in partitions
-    }
     histories = production.histories(names)
     versions = [version for history in histories.values() for version in history.versions]
     metrics = production.metrics(versions)
@@ -103,15 +112,19 @@ def _versions(
 
 
 def _ends(history: ChampionHistory) -> list[datetime | None]:
-    """When each version gave way: when the next one was promoted, or it was rolled back."""
-    promoted = [_moment(version.tags.get(PROMOTED_AT_TAG)) for version in history.versions]
+    """When each version gave way for the last time: to one that replaces it, or to a rollback.
+
+    One that a rollback brought back may be replaced again.
+    """
+    replaced: dict[int | None, datetime | None] = {}
+    for version in history.versions:
+        number = _number(version.tags.get(REPLACES_TAG))
+        replaced[number] = _moment(version.tags.get(PROMOTED_AT_TAG))
     ends: list[datetime | None] = []
-    for place, version in enumerate(history.versions):
-        later = [at for at in promoted[place + 1 :] if at is not None]
-        gone = _moment(version.tags.get(ROLLED_BACK_AT_TAG))
-        known = [at for at in (min(later, default=None), gone) if at is not None]
-        current = version.version == history.champion
-        ends.append(None if current else min(known, default=None))
+    for version in history.versions:
+        gone = replaced.get(version.version), _moment(version.tags.get(ROLLED_BACK_AT_TAG))
+        last = max((at for at in gone if at is not None), default=None)
+        ends.append(None if version.version == history.champion else last)
     return ends
 
 

@@ -72,8 +72,8 @@ def find_exported(results: Results, name: str) -> Table | View:
     Raises:
         UseCaseError: there is none, with those that there are.
     """
-    suffix = name.removeprefix(f"{results.use_case.name}_")
     there = {one.suffix: one for one in exported(results)}
+    suffix = name if name in there else name.removeprefix(f"{results.use_case.name}_")
     if suffix not in there:
         raise UseCaseError(
             f"{results.use_case.name} has no table or view {name!r}; there are: "
@@ -169,7 +169,7 @@ def _explain_nothing(results: Results, found: Table | View, wish: Wish) -> None:
             continue
         sql = f'SELECT DISTINCT "{column}" AS v FROM "{name}" ORDER BY 1 LIMIT 21'
         there = [str(value) for value in results.store.query(sql)["v"].to_pylist()]
-        if len(there) <= 20 and there and not any(value.startswith(text) for value in there):
+        if len(there) <= 20 and there and not _exists(results, name, column, text):
             raise UseCaseError(
                 f"{found.suffix} has no {flag} {text!r}; there are: {', '.join(there)}"
             )
@@ -186,6 +186,6 @@ def _explain_nothing(results: Results, found: Table | View, wish: Wish) -> None:
 
 
 def _exists(results: Results, name: str, column: str, text: str) -> bool:
-    value = text if column != "origin" else datetime.fromisoformat(text)
+    value = text if column != "origin" else _moment(column, text, "timestamp")
     sql = f'SELECT 1 AS there FROM "{name}" WHERE "{column}" = :value LIMIT 1'
     return bool(results.store.query(sql, {"value": value}).num_rows)

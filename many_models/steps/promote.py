@@ -17,7 +17,7 @@ from many_models.core.errors import ManyModelsError, RegistryError, raise_failed
 from many_models.core.registration import DAGSTER_RUN_TAG, TRAINING_RUN_TAG, TRAINING_VERSION_TAG
 from many_models.core.use_case import AnyUseCase
 from many_models.steps.champions import copy_champions
-from many_models.steps.results import Results
+from many_models.steps.results import PARTITIONS_IN_A_QUERY, Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,15 @@ def find_unqualified(
     use_case: AnyUseCase, partitions: Sequence[str], production: ReadableRegistry, results: Results
 ) -> dict[str, list[str]]:
     """Names of champions without a passing verdict, by partition: there must be none."""
-    rows = results.store.query(
+    sql = (
         f'SELECT model_name, model_version, model_run_id FROM "{results.name("verdicts")}" '
         "WHERE accepted"
     )
+    named: dict[str, str] = {}
+    if len(partitions) <= PARTITIONS_IN_A_QUERY:  # else it is about all, or nearly so
+        named = {f"p{number}": name for number, name in enumerate(partitions)}
+        sql += f' AND "partition" IN ({", ".join(f":{name}" for name in named) or "NULL"})'
+    rows = results.store.query(sql, named)
     passing = {tuple(str(value) for value in row.values()) for row in rows.to_pylist()}
     unqualified: dict[str, list[str]] = {name: [] for name in partitions}
     for champion in production.champions(use_case.name, partitions):

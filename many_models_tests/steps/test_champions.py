@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 
 from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.adapters.registry.promotion import promote
+from many_models.core.registration import ModelVersion
 from many_models.core.rollback import Rollback
+from many_models.steps import champions
 from many_models.steps.champions import copy_champions, mend_champions
 from many_models.steps.results import Results, open_results
 from many_models.steps.rollback import Selection, carry_out, plan
 from many_models_tests.fakes import make_use_case
+from many_models_tests.fakes_models import constant_record
 
 pytestmark = pytest.mark.mlflow
 
@@ -31,7 +35,10 @@ def rows(results: Results, *columns: str, of: str = "champions") -> list[tuple[A
     return [tuple(row.values()) for row in found]
 
 
-def test_every_version_of_a_partition_is_copied(history: MlflowRegistry, results: Results) -> None:
+def test_every_version_of_a_partition_is_copied(
+    history: MlflowRegistry, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(champions, "MODELS_AT_ONCE", 1)
     assert copy_champions(USE_CASE, ["s1"], history, results) == 3
     assert rows(results, "store", "item", "model_version", "is_champion", "replaces") == [
         ("s1", "rye", 1, True, None),
@@ -56,12 +63,30 @@ def test_a_rollback_is_copied_with_who_and_why(history: MlflowRegistry, results:
     assert len(others) == 4
 
 
+def test_a_model_that_was_brought_back_ends_when_it_is_replaced_again(
+    registry: MlflowRegistry, history: MlflowRegistry, results: Results
+) -> None:
+    found = plan(USE_CASE, Selection.of(key="store=s1,item=tea"), "x", history)
+    order = Rollback("x", datetime.now(UTC), "ann", "bad prices")
+    carry_out(USE_CASE, found, order, production=history, results=results)
+    tags = {"partition": "s1", "partition_key": "store=s1,item=tea", "use_case": "sales"}
+    records = [constant_record("sales.s1.tea", 2.0, **tags)]
+    trained = [v for v in registry.register(records) if isinstance(v, ModelVersion)]
+    assert len(list(promote(registry, history, trained, {}, "r3"))) == 1
+    copy_champions(USE_CASE, ["s1"], history, results)
+    _, first, second, third = rows(results, "replaces", "promoted_at", "rolled_back_at", "ended_at")
+    assert first[3] == third[1]
+    assert second[3] == second[2] < third[1]
+    assert third[0] == 1
+    assert third[3] is None
+
+
 def test_partitions_that_differ_from_the_registry_are_mended(
     history: MlflowRegistry, results: Results
 ) -> None:
-    champions = history.champions("sales")
-    assert mend_champions(USE_CASE, champions, history, results) == ["s1", "s2"]
-    assert mend_champions(USE_CASE, champions, history, results) == []
+    there = history.champions("sales")
+    assert mend_champions(USE_CASE, there, history, results) == ["s1", "s2"]
+    assert mend_champions(USE_CASE, there, history, results) == []
     found = plan(USE_CASE, Selection.of(partition="s2"), "x", history)
     history.roll_back(found.changes, Rollback("x", AT, "ann", "bad prices"))  # and killed then
 

@@ -12,7 +12,7 @@ import pytest
 
 from many_models.adapters.results.row_files import stream_rows, write_file
 from many_models.core.errors import StoreError, UseCaseError
-from many_models.steps.exports import Wish, exported, file_name, open_export
+from many_models.steps.exports import Wish, exported, file_name, find_exported, open_export
 from many_models.steps.results import Results
 from many_models_tests.fakes import make_use_case
 from many_models_tests.stored_results import make_results
@@ -79,6 +79,13 @@ def test_a_table_may_be_called_by_its_full_name(results: Results) -> None:
     assert export(results, table="sales_predictions").num_rows == 28
 
 
+def test_a_use_case_may_be_called_as_a_table_begins(tmp_path: Path) -> None:
+    latest = make_results(tmp_path, make_use_case(name="latest"))
+    assert find_exported(latest, "latest_ledger").suffix == "latest_ledger"
+    assert find_exported(latest, "latest_verdicts").suffix == "latest_verdicts"
+    assert find_exported(latest, "latest_drift").suffix == "drift"
+
+
 def test_every_table_and_view_can_be_exported(results: Results) -> None:
     for one in exported(results):
         found = export(results, table=one.suffix)
@@ -94,6 +101,7 @@ def test_every_table_and_view_can_be_exported(results: Results) -> None:
         ({"table": "sale"}, "no table or view 'sale'; there are: accuracy, "),
         ({"table": "dates", "partition": "a"}, "dates has no column partition, so partition"),
         ({"table": "predictions", "partition": "c"}, "no partition 'c'; there are: =b, a"),
+        ({"table": "predictions", "partition": "="}, "no partition '='; there are: =b, a"),
         ({"table": "predictions", "origin": "2024-01-08"}, "no origin '2024-01-08'; there are: "),
         ({"table": "predictions", "origin": "soon"}, "origin 'soon' is no time: write 2017-12-31"),
         ({"table": "predictions", "first": "?"}, "from '?' is no time"),

@@ -47,6 +47,17 @@ def test_the_latest_rows_are_those_of_each_partitions_last_run(results: Results)
     assert _found(results.latest("ledger", many)) == [("s1", "a", "two")]
 
 
+def test_groups_are_as_their_last_training_left_them_whichever_was_written_last(
+    results: Results,
+) -> None:
+    _run(results, "one", 1, ("s1", "a"), ("s1", "b"))
+    _run(results, "two", 2, ("s2", "a"), ("s2", "c"))
+    _run(results, "one", 1, ("s1", "a"), ("s1", "b"))
+    _run(results, "three", 2, ("s1", "b"), ("s1", "c"))
+    groups = results.store.query('SELECT * FROM "bread_groups"')
+    assert _found(groups) == [("s1", "b", "three"), ("s2", "a", "two"), ("s2", "c", "two")]
+
+
 def test_what_was_never_run_has_no_rows(results: Results) -> None:
     assert results.latest("ledger").num_rows == 0
     assert results.latest("ledger", ["s1"]).num_rows == 0

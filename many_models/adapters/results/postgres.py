@@ -21,6 +21,8 @@ from many_models.adapters.results.columns import COLUMN_TYPES
 from many_models.adapters.results.engine import Engine, numbered, quote
 from many_models.core.result_tables.spec import Entry
 
+_READ_ONLY = "-c%20default_transaction_read_only%3Don"
+
 
 class PostgresEngine(Engine):
     """PostgreSQL: real column types; writers of one table take turns by an advisory lock."""
@@ -34,8 +36,11 @@ class PostgresEngine(Engine):
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         super().__init__(url)
         added = [] if "connect_timeout=" in url else ["connect_timeout=10"]
-        added += ["options=-c%20default_transaction_read_only%3Don"] if read_only else []
         self._uri = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+        if read_only and "options=" in url:  # of two, the server would take notice of one alone
+            self._uri = re.sub(r"(?<=[?&]options=)", f"{_READ_ONLY}%20", self._uri)
+        elif read_only:
+            added.append(f"options={_READ_ONLY}")
         self._uri += (("&" if "?" in url else "?") + "&".join(added)) if added else ""
 
     def connect(self) -> Connection:

@@ -99,7 +99,9 @@ class SqliteEngine(Engine):
         return array
 
     def among(self, name: str, sql_type: str, position: int) -> str:
-        return f"{quote(name)} IN (SELECT value FROM json_each(?{position}))"
+        # What stands in double quotes and is no column, SQLite takes for a text, and says nothing.
+        column = "`" + name.replace("`", "``") + "`"
+        return f"{column} IN (SELECT value FROM json_each(?{position}))"
 
     def bound(self, values: Sequence[pa.Array[Any]]) -> pa.RecordBatch:
         sets = [pa.array([json.dumps(self.stored(array).to_pylist())]) for array in values]

@@ -159,15 +159,18 @@ class ResultStore:
         """Make the tables and views that a use case declares, unless they are; whether any was not.
 
         Cheap where nothing has changed, and safe while other processes do the same: one makes them
-        and the others wait. Readers see the store as it was before or after.
+        and the others wait. So do writers of the tables, lest each hold a table that the other
+        wants. Readers see the store as it was before or after.
         """
         found = self._read_state(declaration)
         if found == (declaration.digest, declaration.config, HEAD):
             return False
-        name = declaration.use_case
-        with self._engine.transaction(f"making the tables of {name!r}", SHAPE_LOCK) as cursor:
-            upgraded = upgrade(self._engine, cursor)
-            if upgraded or found is None or found[0] != declaration.digest:
+        made = found is not None and (found[0], found[2]) == (declaration.digest, HEAD)
+        tables = () if made else (declaration.name(table.suffix) for table in declaration.tables)
+        doing = f"making the tables of {declaration.use_case!r}"
+        with self._engine.transaction(doing, SHAPE_LOCK, *tables) as cursor:
+            upgrade(self._engine, cursor)
+            if not made:
                 make_shape(self._engine, cursor, declaration)
             write_config(self._engine, cursor, declaration)
         return True
@@ -183,12 +186,12 @@ class ResultStore:
     def grant_reading(self, role: str, *, carry_out: bool = True) -> list[str]:
         """Let a role of PostgreSQL read all results, and those made later; the statements.
 
-        Raises StoreError where there are no roles: a SQLite file is opened read-only instead.
+        Raises StoreError where there are no roles, as in SQLite.
         """
         if not isinstance(self._engine, PostgresEngine):
             raise StoreError(
-                f"{self.url}: a SQLite file has no roles; let readers open it read-only, as "
-                "file:results.db?mode=ro, or take their right to write the file"
+                f"{self.url}: a SQLite file has no roles; open it read-only, as "
+                "file:results.db?mode=ro, and hand others a copy, as docs/results/connect.md says"
             )
         with self._engine.transaction(f"granting {role!r} to read", SHAPE_LOCK) as cursor:
             statements = grant_statements(self._engine, cursor, role)

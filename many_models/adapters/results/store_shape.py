@@ -34,6 +34,7 @@ def make_shape(engine: Engine, cursor: Cursor, declaration: Declaration) -> None
     named = {table.suffix: table for table in SHARED_TABLES if table.suffix != MIGRATIONS}
     named |= {declaration.name(table.suffix): table for table in declaration.tables}
     held: Held = {name: engine.columns(cursor, name) for name in named}
+    _require_names(engine, cursor, declaration, held)
     for name, table in named.items():
         _require_types(name, table, held[name])
         if not held[name]:
@@ -78,6 +79,21 @@ def create_index(
 def index_name(table: str, columns: Sequence[str]) -> str:
     digest = hashlib.sha256(json.dumps([table, *columns]).encode()).hexdigest()[:8]
     return f"{_OURS}{table[:12]}_{digest}"
+
+
+def _require_names(engine: Engine, cursor: Cursor, declaration: Declaration, held: Held) -> None:
+    """No table may bear the name of a view, nor a view that of a table.
+
+    The view of ``bread`` and the table of ``bread_latest`` would be called ``bread_latest_ledger``.
+    """
+    tables = set(engine.tables(cursor))
+    taken = {name for name, columns in held.items() if columns and name not in tables}
+    taken |= tables & {declaration.name(view.suffix) for view in declaration.views}
+    if taken:
+        raise StoreError(
+            f"Use case {declaration.use_case!r} needs the name {min(taken)!r}, which another use "
+            "case or somebody else has given to a view or table: give the use case another name."
+        )
 
 
 def _require_types(name: str, table: Table, held: Mapping[str, str]) -> None:

@@ -29,5 +29,5 @@ def declare(use_case: AnyUseCase) -> Declaration:
 def _config_json(use_case: AnyUseCase) -> str:
     """The use case as its YAML file has it; of the source's URL, which may be secret, the kind."""
     config = use_case.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    config["source"]["url"] = use_case.source.url.partition("://")[0] + "://"
+    config["source"]["url"] = use_case.source.url_shown
     return json.dumps(config | {"problem": use_case.problem}, sort_keys=True)

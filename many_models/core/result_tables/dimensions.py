@@ -48,16 +48,22 @@ def _groups(use_case: AnyUseCase) -> Table:
 
 
 def _from_ledger(use_case: AnyUseCase, columns: tuple[Column, ...]) -> Derivation:
-    """The groups just trained as the last of all their trainings has left them."""
+    """The groups just trained as the last of all their trainings has left them.
+
+    When that was is looked up for each group, so that older trainings are not read again.
+    """
     groups, ledger = use_case.table("groups"), use_case.table("ledger")
-    among = f'group_key IN (SELECT group_key FROM "{ledger}" WHERE {SLICE})'
+    trained = f'SELECT DISTINCT group_key FROM "{ledger}" WHERE {SLICE}'
+    last = f'SELECT MAX(trained_at) FROM "{ledger}" a WHERE a.group_key = k.group_key'
+    told = ", ".join(f'l."{column.name}"' for column in columns)
     return Derivation(
         "ledger",
         (
-            f'DELETE FROM "{groups}" WHERE {among}',
+            f'DELETE FROM "{groups}" WHERE group_key IN ({trained})',
             f'INSERT INTO "{groups}" ({names(columns)}) SELECT {names(columns)} FROM '
-            f"(SELECT {names(columns)}, ROW_NUMBER() OVER (PARTITION BY group_key "
-            f'ORDER BY trained_at DESC, run_id DESC) AS place FROM "{ledger}" WHERE {among}) '
+            f"(SELECT {told}, ROW_NUMBER() OVER (PARTITION BY l.group_key ORDER BY l.run_id DESC) "
+            f"AS place FROM (SELECT k.group_key, ({last}) AS moment FROM ({trained}) k) m "
+            f'JOIN "{ledger}" l ON l.group_key = m.group_key AND l.trained_at = m.moment) '
             f"{_LATEST} WHERE place = 1",
         ),
     )

@@ -89,3 +89,14 @@ def test_a_sqlite_file_has_no_roles(tmp_path: Path) -> None:
     store = ResultStore(f"sqlite:///{tmp_path}/results.db")
     with pytest.raises(StoreError, match=r"no roles.*mode=ro"):
         store.grant_reading("reader")
+
+
+@pytest.mark.postgres
+def test_a_store_that_is_only_read_keeps_the_options_of_its_url(postgres_url: str) -> None:
+    execute(postgres_url, "CREATE SCHEMA shop")
+    url = f"{postgres_url}&options=-csearch_path%3Dshop"
+    ResultStore(url).ensure(declare(USE_CASE))
+    reader = ResultStore(url, read_only=True)
+    assert reader.columns("sales_ledger")
+    with pytest.raises(StoreError, match="read-only"):
+        reader.check()

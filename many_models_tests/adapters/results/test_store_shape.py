@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -143,6 +145,18 @@ def test_a_table_that_follows_from_another_is_filled_when_it_is_new(store: Resul
     assert rows(store, "shop_stores") == [("a", 4.0), ("b", 5.0)]
 
 
+def test_what_follows_must_have_the_columns_of_the_slice(store: ResultStore) -> None:
+    by_day = replace(SALES, columns=(*SALES.columns, Column("day", "text", "Day of the sale")))
+    made = replace(SHOP, tables=(by_day, STORES))
+    store.ensure(made)
+    put(store, made, "a", 1.0)
+    follow = [(made.name(suffix), done) for suffix, done in made.derived_from("sales")]
+    more = sales("b", 2.0).append_column("day", pa.array(["monday"]))
+    with pytest.raises(StoreError, match="day"):
+        store.replace_slices([Slice("shop_sales", more, {"day": "monday"}, follow)])
+    assert rows(store, "shop_stores") == [("a", 1.0)]
+
+
 def test_a_view_is_replaced_with_other_columns(store: ResultStore) -> None:
     store.ensure(SHOP)
     put(store, SHOP, "a", 1.0)
@@ -169,6 +183,18 @@ def test_a_column_of_another_type_is_refused_with_a_remedy(store: ResultStore) -
         store.ensure(replace(SHOP, tables=(other,)))
 
 
+@pytest.mark.parametrize("names", [("bread", "bread_latest"), ("bread_latest", "bread")])
+def test_use_cases_whose_names_would_meet_are_told_apart_before_anything_is_made(
+    store: ResultStore, names: tuple[str, str]
+) -> None:
+    first, second = (declare(make_use_case(name=name)) for name in names)
+    store.ensure(first)
+    with pytest.raises(StoreError, match=r"needs the name 'bread_latest_\w+'.*another name"):
+        store.ensure(second)
+    assert not store.ensure(first)
+    assert store.columns(second.name("groups")) == {}
+
+
 def test_the_dictionary_tells_every_column_of_every_table_and_view(store: ResultStore) -> None:
     declaration = declare(make_use_case())
     store.ensure(declaration)
@@ -179,6 +205,31 @@ def test_the_dictionary_tells_every_column_of_every_table_and_view(store: Result
         assert {column for table, column in told if table == name} == set(store.columns(name))
     assert all(len(text) > 3 for text in told.values())
     assert {row["use_case"] for row in found} == {declaration.use_case, None}
+
+
+@pytest.mark.postgres
+def test_whoever_makes_tables_and_whoever_writes_them_never_wait_for_each_other(
+    postgres_url: str,
+) -> None:
+    store, made = ResultStore(postgres_url), replace(SHOP, tables=(STORES, SALES))
+    store.ensure(made)
+    wider = replace(SALES, columns=(*SALES.columns, Column("day", "date", "Day of the sale")))
+    waiting = "SELECT pid::bigint AS pid FROM pg_locks WHERE NOT granted"
+
+    def arriving() -> Iterator[pa.RecordBatch]:
+        maker.append(pool.submit(store.ensure, replace(made, tables=(STORES, wider))))
+        while not store.query(waiting).num_rows:
+            assert not maker[0].done()
+        yield from sales("a", 1.0, 2.0).to_batches()
+
+    maker: list[Future[bool]] = []
+    follow = [(made.name(suffix), done) for suffix, done in made.derived_from("sales")]
+    reader = pa.RecordBatchReader.from_batches(sales("a").schema, arriving())
+    with ThreadPoolExecutor() as pool:
+        store.replace_slices([Slice("shop_sales", reader, {"store": "a"}, follow)])
+    assert maker[0].result()
+    assert rows(store, "shop_stores") == [("a", 3.0)]
+    assert "day" in store.columns("shop_sales")
 
 
 @pytest.mark.postgres
