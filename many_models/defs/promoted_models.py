@@ -6,6 +6,9 @@ from dataclasses import asdict
 
 import dagster as dg
 
+from many_models.adapters.registry.mlflow_registry import MlflowRegistry
+from many_models.core.errors import RegistryError
+from many_models.core.keys import router_name
 from many_models.core.use_case import AnyUseCase
 from many_models.defs.asset_metadata import Made, Materialized, describe
 from many_models.defs.check_results import (
@@ -87,8 +90,7 @@ def make_promoted_models(
             )
         )
         stage.count(partitions=len(found), rows=sum(p.promoted for p in found.values()))
-    if any(partition.champions for partition in found.values()):
-        publish_router(use_case, production, run.id)
+    routed = any(partition.champions for partition in found.values())
     if overtaken := [name for name, partition in found.items() if partition.overtaken]:
         logger.warning(
             "%d partitions, such as %s, were trained by another run since: it is to promote them",
@@ -106,9 +108,20 @@ def make_promoted_models(
             "rolled_back_of_all_partitions": stay,
             "registry_writer": str(production.writer),
             "mlflow": production_pages().link,
+            **({"router": _route(use_case, production, run.id)} if routed else {}),
         },
         failed=failed,
     )
+
+
+def _route(use_case: AnyUseCase, production: MlflowRegistry, run_id: str) -> str:
+    """Name of the router, or why it is not the newest: promotions hold without it."""
+    try:
+        publish_router(use_case, production, run_id)
+    except RegistryError as error:
+        logger.warning("the router is left as it was until the next promotion: %s", error)
+        return f"left as it was until the next promotion: {error}"
+    return router_name(use_case.name)
 
 
 def build_promoted_models_check(

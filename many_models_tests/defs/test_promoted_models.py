@@ -13,7 +13,7 @@ from many_models.core.result_tables.fact_schemas import ledger_schema, verdict_s
 from many_models.defs.promoted_models import build_promoted_models, judge_champions
 from many_models.defs.resources import RegistryResource
 from many_models.steps.results import Results, open_results
-from many_models_tests.defs.conftest import materialize
+from many_models_tests.defs.conftest import Platform, materialize
 from many_models_tests.fakes import make_use_case
 
 
@@ -97,3 +97,24 @@ def test_its_page_says_how_the_models_were_registered(
 ) -> None:
     asset = build_promoted_models(use_case, dg.AssetKey("trained_models"))
     assert materialize(asset, instance, "a")["registry_writer"] == registry_writer
+
+
+def test_promotions_hold_though_the_router_cannot_be_published(
+    platform: Platform,
+    use_case: UseCase,
+    home: Path,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise RegistryError("no room on the disk")
+
+    home.mkdir(exist_ok=True)
+    monkeypatch.setattr("many_models.defs.promoted_models.publish_router", fail)
+    promote(use_case, instance, "a")
+    event = instance.get_latest_materialization_event(dg.AssetKey(["sales", "promoted_models"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    told = event.asset_materialization.metadata["router"].value
+    assert told == "left as it was until the next promotion: no room on the disk"
+    assert platform.promoted == ["a"]
