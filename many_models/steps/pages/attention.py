@@ -77,8 +77,8 @@ CONCERNS = {
         Concern(
             "withheld",
             "Promotion withheld",
-            "Their new models were judged and not accepted; what they had before goes on serving "
-            "them.",
+            "Their new models were judged and not accepted. What they had before goes on serving "
+            "them; where they had nothing, a fallback does.",
             "",
             'SELECT group_key, "partition", reason, 0.0 AS size FROM {latest_verdicts} '
             "WHERE NOT accepted AND group_key IS NOT NULL",
