@@ -241,6 +241,14 @@ def test_a_store_that_is_away_is_told_of(tmp_path: Path) -> None:
     assert "results.db" in text_of(reply)
 
 
+def test_histories_follow_a_use_case_that_has_changed(small_store: SmallStore) -> None:
+    site = make_site(small_store)
+    before = site.histories(USE_CASE)
+    changed = USE_CASE.model_copy(update={"target": "turnover"})
+    assert site.histories(USE_CASE) is before
+    assert site.histories(changed) is not before
+
+
 def test_own_files_are_kept_by_browsers(client: Client) -> None:
     for name in ("results.css", "draw.js", "vega.js"):
         reply = client.get(f"/-/{name}")
