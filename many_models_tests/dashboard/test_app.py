@@ -147,8 +147,11 @@ def test_independent_rows_have_pages_too(problem: str, tmp_path: Path) -> None:
         reply = client.get(links.group("origin_airport=EWR,dest=ATL"))
     assert reply.status == 200
     assert "Served by its own model" in text_of(reply)
-    what = "probability" if problem == "classification" else "value"
-    assert f'\\"{what}\\":' in reply.body.decode()
+    body = reply.body.decode()
+    shown = "probability" if problem == "classification" else "value"
+    assert f'\\"{shown}\\":' in body
+    assert ('\\"series\\":\\"forecast\\"' in body) == (problem == "regression")
+    assert '\\"series\\":\\"actual\\"' not in body
 
 
 def test_a_group_is_shown_without_the_lake(small_store: SmallStore, tmp_path: Path) -> None:
