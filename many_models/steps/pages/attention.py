@@ -103,7 +103,7 @@ def list_concern(reader: Reader, name: str, page: int = 1, partition: str = "") 
     if partition:
         select += ' AND "partition" = :partition'
         values["partition"] = partition
-    return reader.listing(select, "size DESC, group_key", page, **values)
+    return reader.listing(select, "size IS NULL, size DESC, group_key", page, **values)
 
 
 def count_concern(reader: Reader, name: str) -> int:
