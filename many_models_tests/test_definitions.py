@@ -112,7 +112,10 @@ def test_every_asset_says_what_it_is(use_case: str, asset: str) -> None:
     assert node.partitions_def is not None
     assert node.backfill_policy == dg.BackfillPolicy.single_run()
     if asset != "promoted_models":  # it is a registry, not a table
-        assert len(node.metadata["dagster/column_schema"].columns) > 3
+        columns = node.metadata["dagster/column_schema"].columns
+        assert len(columns) > 3
+        stored = asset not in ("raw_data", "grouped_datasets")
+        assert all(bool(column.description) == stored for column in columns)
 
 
 @pytest.mark.parametrize("use_case", PACKAGED)

@@ -56,14 +56,17 @@ def export(
     that a spreadsheet would take for a formula begins with an apostrophe.
     """
     from many_models.adapters.results.row_files import write_file, write_rows
+    from many_models.adapters.results.store import ResultStore
     from many_models.steps.exports import Wish, open_export
-    from many_models.steps.results import open_results
+    from many_models.steps.pages.catalogue import require_tables
+    from many_models.steps.results import Results
 
     chosen = cast("FileFormat", kind or ("parquet" if output.endswith(".parquet") else "csv"))
     printed = output == STANDARD_OUTPUT
     if printed and chosen == "parquet" and sys.stdout.isatty():
         raise click.UsageError("a Parquet file is nothing to print: name a file with --output")
-    results = open_results(os.environ[settings.STORE], use_case)
+    results = Results(ResultStore(os.environ[settings.STORE]), use_case)
+    require_tables(results)  # to read is no reason to make or change any
     with open_export(results, Wish(table, partition, origin, key, first, last)) as rows:
         if printed:
             write_rows(rows, sys.stdout.buffer, chosen)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from many_models.adapters.results.row_files import MEDIA_TYPES, stream_rows
+from many_models.dashboard.asked import First, Last, Text
 from many_models.dashboard.rendering import Pages
 from many_models.dashboard.site import Site
 from many_models.steps.exports import Wish, exported, file_name, open_export, time_column
-
-Text = Annotated[str, Query(max_length=2_000)]
-First = Annotated[str, Query(alias="from", max_length=40)]
-Last = Annotated[str, Query(alias="to", max_length=40)]
 
 
 def data_pages(site: Site, pages: Pages) -> APIRouter:

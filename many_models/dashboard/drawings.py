@@ -28,6 +28,8 @@ from many_models.steps.pages.reader import Row
 FILL = "container"
 """A chart as wide as the page lets it be."""
 
+_NO_LINE = Line(np.array([], "datetime64[us]"), np.array([], np.float64))
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -112,8 +114,7 @@ def forecast(
     """History, what was forecast of it in backtest and in earnest, and the last forecast."""
     if history is None and not predictions:
         return None
-    none = np.array([], "datetime64[us]"), np.array([], np.float64)
-    actual = Line(history.times, history.values) if history else Line(*none)
+    actual = Line(history.times, history.values) if history else _NO_LINE
     last = predictions[0]["origin"] if predictions else None
     series = Series(
         "",
@@ -135,8 +136,8 @@ def rows_ahead(use_case: AnyUseCase, predictions: Sequence[Row]) -> Drawing | No
     label = f"{len(predictions)} predictions by time"
     if "probability" in predictions[0]:
         return Drawing.of(draw_probabilities(predictions, use_case.time.column, width=FILL), label)
-    line = Series("", Line(*_columns(predictions)))
-    return Drawing.of(draw_series([line], use_case.target, width=FILL, height=200), label)
+    ahead = Series("", _NO_LINE, _forecast(predictions))
+    return Drawing.of(draw_series([ahead], use_case.target, width=FILL, height=200), label)
 
 
 def _forecast(rows: Sequence[Row]) -> Forecast:

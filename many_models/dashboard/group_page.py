@@ -48,7 +48,7 @@ def _show(site: Site, pages: Pages, reader: Reader, key: str) -> HTMLResponse:
         )
     away, rows = "", None
     try:
-        rows = read_rows(reader.use_case, site.histories(name), key, group.partition)
+        rows = read_rows(reader.use_case, site.histories(reader.use_case), key, group.partition)
     except LakeError as error:
         away = str(error)
     predictions = read_predictions(reader, key)

@@ -27,7 +27,7 @@ class Site:
         self._lake = lake
         self._lock = threading.Lock()
         self._results: dict[str, Results] = {}
-        self._histories: dict[str, GroupHistories] = {}
+        self._histories: dict[str, tuple[AnyUseCase, GroupHistories]] = {}
 
     def use_cases(self) -> dict[str, AnyUseCase]:
         """Those that were chosen, else all that the store knows."""
@@ -54,14 +54,14 @@ class Site:
             self._results[name] = known
         return known
 
-    def histories(self, name: str) -> GroupHistories:
-        """Rows of single groups of a use case."""
+    def histories(self, use_case: AnyUseCase) -> GroupHistories:
+        """Rows of single groups of a use case, with the columns that it has now."""
         with self._lock:
-            if name not in self._histories:
-                found = self._found(name)
-                histories = GroupHistories(found, self._lake, bytes_max=HISTORY_BYTES)
-                self._histories[name] = histories
-            return self._histories[name]
+            known = self._histories.get(use_case.name)
+            if known is None or known[0] != use_case:
+                known = use_case, GroupHistories(use_case, self._lake, bytes_max=HISTORY_BYTES)
+                self._histories[use_case.name] = known
+            return known[1]
 
     def _found(self, name: str) -> AnyUseCase:
         there = self.use_cases()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from many_models.core.errors import UseCaseError
 from many_models.dashboard import drawings
+from many_models.dashboard.asked import Name, Page, Text
 from many_models.dashboard.group_page import group_page
 from many_models.dashboard.rendering import Pages
 from many_models.dashboard.site import Site
 from many_models.steps.pages import attention, candidates, groups, inventory, overview, partitions
 from many_models.steps.pages.groups import Sought
 from many_models.steps.pages.reader import Reader
-
-Text = Annotated[str, Query(max_length=2_000)]
-Page = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
 def use_case_pages(site: Site, pages: Pages) -> APIRouter:
@@ -68,7 +64,7 @@ def _add_summaries(router: APIRouter, site: Site, pages: Pages) -> None:
     @router.get("/{name}/partition")
     def show_partition(
         name: str,
-        of: Annotated[str, Query(alias="name", max_length=2_000)],
+        of: Name,
         order: Text = "skill",
         page: Page = 1,
     ) -> HTMLResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
+from typing import TypeGuard
 
 NOTHING = "–"  # noqa: RUF001  an en dash, where a table has no value
 
@@ -21,12 +22,12 @@ def number(value: object, digits: int = 3) -> str:
 
 def percent(value: object, digits: int = 0) -> str:
     """``94%``."""
-    return f"{value:.{digits}%}" if isinstance(value, (int, float)) else NOTHING
+    return f"{value:.{digits}%}" if _is_finite(value) else NOTHING
 
 
 def signed(value: object, digits: int = 0) -> str:
     """``+23%``, ``-4%``, ``0%``."""
-    if not isinstance(value, (int, float)):
+    if not _is_finite(value):
         return NOTHING
     text = f"{value:+.{digits}%}"
     return text[1:] if text.strip("+-0.%") == "" else text
@@ -51,7 +52,7 @@ def as_time(value: object) -> object:
 
 def duration(seconds: object) -> str:
     """``0.4 s``, ``31 s``, ``12 min``, ``3.4 h``."""
-    if not isinstance(seconds, (int, float)):
+    if not _is_finite(seconds):
         return NOTHING
     if seconds < 10:
         return f"{seconds:.2g} s"
@@ -65,3 +66,7 @@ def duration(seconds: object) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 group``, ``2 groups``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -11,6 +11,8 @@ import pyarrow as pa
 # each with its own figures, and of no partition that failed.
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from many_models.core.result_tables.comments import comment
+from many_models.core.use_case import AnyUseCase
 from many_models.defs.event_batches import asset_tags, in_batches
 from many_models.defs.partition_failures import PartitionsFailure
 
@@ -33,6 +35,15 @@ class Made:
 
 def column_schema(schema: pa.Schema) -> dg.TableSchema:
     columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
+    return dg.TableSchema(columns=columns)
+
+
+def results_schema(use_case: AnyUseCase, suffix: str, schema: pa.Schema) -> dg.TableSchema:
+    """Columns of a table of the result store, with what they mean there."""
+    columns = [
+        dg.TableColumn(field.name, str(field.type), comment(use_case, suffix, field.name))
+        for field in schema
+    ]
     return dg.TableSchema(columns=columns)
 
 

@@ -11,7 +11,7 @@ from many_models.core.actuals import accuracy_schema
 from many_models.core.forecast.use_case import UseCase
 from many_models.core.interval_coverage import LevelCoverage, describe_levels
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, describe, results_schema
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -52,7 +52,9 @@ def build_forecast_accuracy(
             "since, by group and distance from the origin. Materializing it again, once more of "
             "them are in the grouped datasets, replaces it."
         ),
-        metadata={"dagster/column_schema": column_schema(accuracy_schema(use_case))},
+        metadata={
+            "dagster/column_schema": results_schema(use_case, "accuracy", accuracy_schema(use_case))
+        },
     )
     def forecast_accuracy(
         context: dg.AssetExecutionContext, lake: LakeResource, store: StoreResource

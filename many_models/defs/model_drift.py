@@ -10,7 +10,7 @@ from many_models.adapters.charts.series import draw_series
 from many_models.core.drift_rules import DriftRules
 from many_models.core.result_tables.fact_schemas import drift_schema
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, describe, results_schema
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -68,7 +68,9 @@ def build_model_drift(
             "One row for every champion: its error on actuals beside what its backtest promised, "
             f"how far {use_case.target} and the features have shifted since its training, its age."
         ),
-        metadata={"dagster/column_schema": column_schema(drift_schema(use_case))},
+        metadata={
+            "dagster/column_schema": results_schema(use_case, "drift", drift_schema(use_case))
+        },
     )
     def model_drift(
         context: dg.AssetExecutionContext,

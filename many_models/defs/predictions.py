@@ -8,7 +8,7 @@ import dagster as dg
 
 from many_models.core.shapes import shape_of
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, describe, results_schema
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -54,7 +54,9 @@ def build_predictions(
             "partition's pooled model or by the baseline, marked as such."
         ),
         metadata={
-            "dagster/column_schema": column_schema(shape_of(use_case).prediction_schema(use_case))
+            "dagster/column_schema": results_schema(
+                use_case, "predictions", shape_of(use_case).prediction_schema(use_case)
+            )
         },
     )
     def predictions(

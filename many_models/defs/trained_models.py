@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from many_models.core.result_tables.fact_schemas import ledger_schema
 from many_models.core.use_case import AnyUseCase
-from many_models.defs.asset_metadata import Made, Materialized, column_schema, describe
+from many_models.defs.asset_metadata import Made, Materialized, describe, results_schema
 from many_models.defs.check_results import (
     Checked,
     CheckResult,
@@ -66,7 +66,9 @@ def build_trained_models(
             "registered in the training registry. Every group has one row in the ledger: trained, "
             "skipped or failed, with the reason."
         ),
-        metadata={"dagster/column_schema": column_schema(ledger_schema(use_case))},
+        metadata={
+            "dagster/column_schema": results_schema(use_case, "ledger", ledger_schema(use_case))
+        },
     )
     def trained_models(
         context: dg.AssetExecutionContext,

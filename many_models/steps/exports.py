@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
@@ -25,12 +25,15 @@ TIMES = (
 )
 """Columns that ``first`` and ``last`` may be about: the first of these that a table has."""
 
+_REST_OF_A_DAY = timedelta(days=1) - timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A slice of a table or view: what is empty does not narrow it.
 
-    ``first`` and ``last`` are times in ISO form, both included; a day means all of it.
+    ``first`` and ``last`` are times in ISO form, both included; a day means all of it. Times
+    are those of the store; one with a zone is taken to UTC.
     """
 
     table: str
@@ -118,10 +121,9 @@ def _conditions(found: Table | View, wish: Wish) -> tuple[list[str], dict[str, o
             parts.append(f'"{column}" >= :first')
             values["first"] = _moment("from", wish.first, types[column])
         if wish.last:
-            whole_day = len(wish.last.strip()) == len("2000-01-01") and types[column] != "date"
-            parts.append(f'"{column}" {"<" if whole_day else "<="} :last')
+            parts.append(f'"{column}" <= :last')
             last = _moment("to", wish.last, types[column])
-            values["last"] = last + timedelta(days=1) if whole_day else last
+            values["last"] = last + _REST_OF_A_DAY if _is_day(wish.last) else last
     return parts, values
 
 
@@ -136,11 +138,21 @@ def _require(found: Table | View, types: dict[str, str], column: str, flag: str)
 def _moment(flag: str, text: str, sql_type: str) -> date | datetime:
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        if found.tzinfo is not None:
+            found = found.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
         raise UseCaseError(
             f"{flag} {text!r} is no time: write 2017-12-31, or 2017-12-31T06:30"
         ) from error
-    return found.date() if sql_type == "date" else found.replace(tzinfo=None)
+    return found.date() if sql_type == "date" else found
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _checked(
@@ -169,7 +181,8 @@ def _explain_nothing(results: Results, found: Table | View, wish: Wish) -> None:
             continue
         sql = f'SELECT DISTINCT "{column}" AS v FROM "{name}" ORDER BY 1 LIMIT 21'
         there = [str(value) for value in results.store.query(sql)["v"].to_pylist()]
-        if len(there) <= 20 and there and not _exists(results, name, column, text):
+        wanted = str(_moment(flag, text, "timestamp")) if flag == "origin" else text
+        if len(there) <= 20 and there and wanted not in there:
             raise UseCaseError(
                 f"{found.suffix} has no {flag} {text!r}; there are: {', '.join(there)}"
             )

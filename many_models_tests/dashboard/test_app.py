@@ -147,8 +147,11 @@ def test_independent_rows_have_pages_too(problem: str, tmp_path: Path) -> None:
         reply = client.get(links.group("origin_airport=EWR,dest=ATL"))
     assert reply.status == 200
     assert "Served by its own model" in text_of(reply)
-    what = "probability" if problem == "classification" else "value"
-    assert f'\\"{what}\\":' in reply.body.decode()
+    body = reply.body.decode()
+    shown = "probability" if problem == "classification" else "value"
+    assert f'\\"{shown}\\":' in body
+    assert ('\\"series\\":\\"forecast\\"' in body) == (problem == "regression")
+    assert '\\"series\\":\\"actual\\"' not in body
 
 
 def test_a_group_is_shown_without_the_lake(small_store: SmallStore, tmp_path: Path) -> None:
@@ -169,6 +172,10 @@ def test_a_group_is_shown_without_the_lake(small_store: SmallStore, tmp_path: Pa
         (LINKS.partition("s9"), 404, "sales has no partition 's9'"),
         (LINKS.page("attention", kind="x"), 404, "there is no concern 'x'; there are: failed"),
         ("/sales/groups?page=-1", 400, "page"),
+        ("/sales/groups?q=a%00b", 400, "q"),
+        ("/sales/partition?name=%00", 400, "name"),
+        ("/sales/group?key=%00", 400, "key"),
+        ("/sales/data/predictions.csv?partition=%00", 400, "partition"),
         ("/sales/nothing", 404, "There is no such page."),
         ("/-/secrets", 404, "There is no such page."),
         ("/sales/group", 400, "key"),
@@ -235,6 +242,14 @@ def test_a_store_that_is_away_is_told_of(tmp_path: Path) -> None:
         reply = client.get("/sales")
     assert reply.status == 503
     assert "results.db" in text_of(reply)
+
+
+def test_histories_follow_a_use_case_that_has_changed(small_store: SmallStore) -> None:
+    site = make_site(small_store)
+    before = site.histories(USE_CASE)
+    changed = USE_CASE.model_copy(update={"target": "turnover"})
+    assert site.histories(USE_CASE) is before
+    assert site.histories(changed) is not before
 
 
 def test_own_files_are_kept_by_browsers(client: Client) -> None:

@@ -127,7 +127,9 @@ def test_a_slice_is_downloaded_in_both_formats(
 def test_a_telephone_shows_a_page_without_scrolling_sideways(browser: Browser, site: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 800})
     narrow = Watched(context.new_page())
-    for path in (LINKS.overview, LINKS.group("store=s1,item=milk"), LINKS.page("partitions")):
+    lists = ("partitions", "groups", "candidates", "attention", "inventory", "data")
+    pages = [LINKS.overview, LINKS.group("store=s1,item=milk"), *(LINKS.page(p) for p in lists)]
+    for path in pages:
         narrow.open(site + path)
         assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert narrow.problems == []

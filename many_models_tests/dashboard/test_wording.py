@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
 
 import pytest
@@ -21,7 +22,14 @@ def test_numbers_are_short_and_grouped(value: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.234, "+23%"), (-0.03, "-3%"), (0.0, "0%"), (-0.001, "0%"), (None, wording.NOTHING)],
+    [
+        (0.234, "+23%"),
+        (-0.03, "-3%"),
+        (0.0, "0%"),
+        (-0.001, "0%"),
+        (None, wording.NOTHING),
+        (math.nan, wording.NOTHING),
+    ],
 )
 def test_skill_has_its_sign_but_for_zero(value: object, text: str) -> None:
     assert wording.signed(value) == text

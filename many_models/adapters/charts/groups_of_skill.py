@@ -74,7 +74,7 @@ def draw_effects(rows: Sequence[Row], *, width: int | str = 640) -> Chart:
     """What a model goes by: ``rows`` have ``feature``, ``member``, ``share``; the largest first."""
     bars = alt.Chart(inline(rows)).mark_bar(cornerRadiusEnd=1)
     drawn: alt.Chart = bars.encode(
-        alt.X("share:Q", title="share of what the model goes by", axis=alt.Axis(format=".0%")),
+        alt.X("share:Q", title="share of what the model goes by", axis=alt.Axis(format=".1~%")),
         alt.Y("feature:N", title=None, sort=alt.EncodingSortField("share", "sum", "descending")),
         alt.Color("member:N"),
         tooltip=[

@@ -98,11 +98,18 @@ class GroupHistories:
         return _Files(paths, through)
 
     def _shard(self, path: str) -> pa.Table:
+        names = raw_columns(self._use_case).names
+
         def load() -> Loaded[pa.Table]:
             try:
-                found = read_parquet(path, raw_columns(self._use_case).names)
+                found = read_parquet(path, names)
             except OSError as error:
                 raise LakeError(f"{path} cannot be read ({error}); look at the lake") from error
+            if lacking := [name for name in names if name not in found.column_names]:
+                raise LakeError(
+                    f"{path} lacks {', '.join(lacking)}, which the use case has had since; "
+                    "materialize grouped_datasets"
+                )
             return Loaded(found, found.nbytes)
 
         return self._shards.get(path, None, load)

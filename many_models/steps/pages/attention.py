@@ -77,8 +77,8 @@ CONCERNS = {
         Concern(
             "withheld",
             "Promotion withheld",
-            "Their new models were judged and not accepted; what they had before goes on serving "
-            "them.",
+            "Their new models were judged and not accepted. What they had before goes on serving "
+            "them; where they had nothing, a fallback does.",
             "",
             'SELECT group_key, "partition", reason, 0.0 AS size FROM {latest_verdicts} '
             "WHERE NOT accepted AND group_key IS NOT NULL",
@@ -103,7 +103,7 @@ def list_concern(reader: Reader, name: str, page: int = 1, partition: str = "") 
     if partition:
         select += ' AND "partition" = :partition'
         values["partition"] = partition
-    return reader.listing(select, "size DESC, group_key", page, **values)
+    return reader.listing(select, "size IS NULL, size DESC, group_key", page, **values)
 
 
 def count_concern(reader: Reader, name: str) -> int:

@@ -105,3 +105,11 @@ def test_a_lake_that_is_away_is_not_asked_at_every_request(tmp_path: Path) -> No
             commit(lake, 5.0, "2024-01-02 00:00:00")
     now[0] = 11.0
     assert len(histories.of(("1", "a"), "1").rows) == 2
+
+
+def test_datasets_without_a_column_that_was_added_since_are_told_of(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    commit(lake, 5.0, "2024-01-02 00:00:00")
+    changed = make_use_case(features={"past": ["stock"]})
+    with pytest.raises(LakeError, match=r"lacks stock, .* materialize grouped_datasets"):
+        GroupHistories(changed, lake).of(("1", "a"), "1")
