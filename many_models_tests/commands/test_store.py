@@ -55,7 +55,7 @@ def test_a_store_that_is_missing_is_named_and_not_made(home: Path) -> None:
 def test_a_role_of_sqlite_is_refused_with_a_remedy(url: str) -> None:
     done = CliRunner().invoke(main, ["store", "grant", "reader"])
     assert done.exit_code == 1
-    assert "has no roles; let readers open it read-only" in done.stderr
+    assert "has no roles; open it read-only" in done.stderr
 
 
 @pytest.mark.postgres
