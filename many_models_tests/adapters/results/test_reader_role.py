@@ -17,12 +17,12 @@ USE_CASE = make_use_case()
 
 @pytest.fixture
 def reader_url(postgres_server: PostgresServer, postgres_url: str) -> str:
-    """The store as role ``reader`` opens it, which may do nothing yet."""
+    """The store as role ``analyst`` opens it, which may do nothing yet."""
     postgres_server.execute(
-        "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'reader') "
-        "THEN CREATE ROLE reader LOGIN; END IF; END $$"
+        "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'analyst') "
+        "THEN CREATE ROLE analyst LOGIN; END IF; END $$"
     )
-    return postgres_url.replace("postgres@", "reader@")
+    return postgres_url.replace("postgres@", "analyst@")
 
 
 @pytest.mark.postgres
@@ -34,7 +34,7 @@ def test_a_reader_sees_every_table_and_view_and_writes_none(
     with pytest.raises(StoreError, match="permission denied"):
         reader.query("SELECT * FROM sales_predictions")
 
-    store.grant_reading("reader")
+    store.grant_reading("analyst")
     store.ensure(declare(make_use_case(name="later")))
 
     names = reader.query("SELECT DISTINCT table_name AS t FROM many_models_columns")["t"]
@@ -56,7 +56,7 @@ def test_a_reader_sees_every_table_and_view_and_writes_none(
 def test_a_view_that_is_made_anew_can_be_read_as_before(postgres_url: str, reader_url: str) -> None:
     store, declaration = ResultStore(postgres_url), declare(USE_CASE)
     store.ensure(declaration)
-    store.grant_reading("reader")
+    store.grant_reading("analyst")
     view = declaration.view("cost")
     fewer = replace(view, columns=view.columns[1:])
     store.ensure(replace(declaration, views=(fewer,)))
@@ -67,7 +67,7 @@ def test_a_view_that_is_made_anew_can_be_read_as_before(postgres_url: str, reade
 def test_the_statements_can_be_had_without_being_run(postgres_url: str, reader_url: str) -> None:
     store = ResultStore(postgres_url)
     store.ensure(declare(USE_CASE))
-    statements = store.grant_reading("reader", carry_out=False)
+    statements = store.grant_reading("analyst", carry_out=False)
     assert [statement.split()[0] for statement in statements] == ["GRANT"] * 3 + ["ALTER"]
     with pytest.raises(StoreError, match="permission denied"):
         ResultStore(reader_url).query("SELECT * FROM sales_predictions")
@@ -82,13 +82,13 @@ def test_a_role_that_is_missing_and_an_empty_store_are_named(
     with pytest.raises(StoreError, match=r"no role 'nobody_there'.*CREATE ROLE"):
         store.grant_reading("nobody_there")
     with pytest.raises(StoreError, match="no results yet"):
-        store.grant_reading("reader")
+        store.grant_reading("analyst")
 
 
 def test_a_sqlite_file_has_no_roles(tmp_path: Path) -> None:
     store = ResultStore(f"sqlite:///{tmp_path}/results.db")
     with pytest.raises(StoreError, match=r"no roles.*mode=ro"):
-        store.grant_reading("reader")
+        store.grant_reading("analyst")
 
 
 @pytest.mark.postgres
